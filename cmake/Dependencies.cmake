@@ -1,0 +1,16 @@
+# Everything outside what the compiler exists for comes from Debian packages (scripts/deps.sh installs them).
+find_package(FLEX REQUIRED)
+find_package(BISON 3.8 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+
+find_program(LLVM_CONFIG NAMES llvm-config-19 llvm-config-20 llvm-config-21 REQUIRED)
+execute_process(COMMAND ${LLVM_CONFIG} --includedir OUTPUT_VARIABLE llvm_include OUTPUT_STRIP_TRAILING_WHITESPACE)
+execute_process(COMMAND ${LLVM_CONFIG} --libs --link-shared OUTPUT_VARIABLE llvm_libs OUTPUT_STRIP_TRAILING_WHITESPACE)
+execute_process(COMMAND ${LLVM_CONFIG} --libdir OUTPUT_VARIABLE llvm_libdir OUTPUT_STRIP_TRAILING_WHITESPACE)
+add_library(ig_llvm INTERFACE)
+target_include_directories(ig_llvm SYSTEM INTERFACE ${llvm_include})
+target_link_directories(ig_llvm INTERFACE ${llvm_libdir})
+target_link_libraries(ig_llvm INTERFACE ${llvm_libs})

@@ -1,0 +1,48 @@
+/* From the quantized (or float) graph to files. */
+#ifndef IG_CODEGEN_H
+#define IG_CODEGEN_H
+#include "codegen/kir.h"
+#include "targets/target.h"
+
+struct ig_lower_options {
+	bool keep; /* every stored value keeps its own memory (for comparing all tensors): no reuse, nothing in place */
+};
+/* Layout, weight packing, schedules, memory plan. NULL after a diagnostic. The module keeps no pointer into the graph. */
+struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t, const struct ig_lower_options *o, struct ig_diag *d);
+/* codegen/memplan.c: assigns offsets by liveness, best fit. */
+bool ig_memplan(struct kir_module *m, const struct ig_lower_options *o, struct ig_diag *d);
+
+/* What the emitters need to know of the interface. */
+struct ig_io_info {
+	const char *name; /* a C identifier */
+	struct ig_type type;
+	bool nhwc;
+	float scale;
+	int32_t zero_point;
+};
+struct ig_program {
+	const char *name; /* C identifier: prefix of all external symbols */
+	const struct kir_module *module;
+	const struct ig_target *target;
+	struct ig_io_info *in, *out;
+	int n_in, n_out;
+	uint64_t hash;
+	const char *weight_section; /* NULL: .rodata */
+};
+struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, const struct kir_module *m, const struct ig_target *t);
+void ig_program_free(struct ig_program *p);
+
+/* LLVM (codegen/llvm_*.c). All files go through a temporary name. */
+enum ig_llvm_output { IG_LLVM_OBJECT, IG_LLVM_ASM, IG_LLVM_IR };
+bool ig_emit_llvm(const struct ig_program *p, enum ig_llvm_output what, const char *path, struct ig_diag *d);
+bool ig_emit_c(const struct ig_program *p, const char *path, struct ig_diag *d);
+bool ig_emit_header(const struct ig_program *p, const char *path, struct ig_diag *d);
+
+/* The native engine: the very object ig_emit_llvm writes, loaded into this process. NULL after a diagnostic (the CPU lacks an instruction set, ...). */
+struct ig_native;
+struct ig_native *ig_native_new(const struct ig_program *p, struct ig_diag *d);
+void ig_native_free(struct ig_native *n);
+int ig_native_run(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena);
+/* Stack bytes of the deepest call, read from the object; -1 unknown. */
+int64_t ig_emit_stack_bytes(const struct ig_program *p, struct ig_diag *d);
+#endif

@@ -1,0 +1,156 @@
+/* The kernel IR: functions of structured loops with constant bounds over vector values in SSA form, loads and stores at affine addresses in named
+   buffers. Read by an interpreter, the LLVM emitter and the C emitter, which must agree to the bit. */
+#ifndef IG_CODEGEN_KIR_H
+#define IG_CODEGEN_KIR_H
+#include "ir/graph.h"
+
+enum kir_op {
+#define K(e, ...) KIR_##e,
+#include "codegen/kir.def"
+#undef K
+	KIR_OP_COUNT
+};
+extern const struct kir_op_info {
+	const char *name;
+	int n_args;
+	bool has_result, has_addr;
+} kir_ops[KIR_OP_COUNT];
+
+enum kir_elem { KIR_I1, KIR_I8, KIR_I16, KIR_I32, KIR_I64, KIR_F32, KIR_F64, KIR_ELEM_COUNT };
+int kir_elem_bytes(enum kir_elem e); /* I1: 1 */
+struct kir_type {
+	uint8_t elem;
+	uint16_t lanes; /* 1: scalar; at most KIR_MAX_LANES, a power of two */
+};
+#define KIR_MAX_LANES 256
+#define KIR_T(e, n) ((struct kir_type){(uint8_t)(e), (uint16_t)(n)})
+
+typedef int32_t kir_val; /* SSA value, local to its function; -1: none */
+typedef int32_t kir_iv;  /* loop variable: index of the loop in its function */
+
+#define KIR_MAX_TERMS 10
+/* buffer[base + sum of coeff * iv], in elements of the buffer. */
+struct kir_addr {
+	int32_t buf; /* module buffer */
+	int n;
+	int64_t base;
+	struct {
+		kir_iv iv;
+		int64_t coeff;
+	} term[KIR_MAX_TERMS];
+};
+enum { KIR_A_UNSIGNED = 1, KIR_NAN_TO_ZP = 2 };
+struct kir_inst {
+	uint8_t op; /* enum kir_op */
+	uint8_t flags;
+	struct kir_type type; /* of the result; of the stored value for STORE */
+	uint16_t active;      /* LOAD, STORE */
+	int32_t dst, n_dst;   /* results: value ids dst .. dst + n_dst - 1 */
+	kir_val arg[3];
+	int32_t n_extra;
+	kir_val *extra; /* LOOP: init operands; END: next operands (n_dst of them) */
+	struct kir_addr addr;
+	union {
+		int64_t i;
+		float f;
+		struct { int32_t lo, hi, zp; } pack;
+	} imm;
+	kir_iv loop; /* LOOP, END: which */
+};
+struct kir_loop {
+	int64_t count;
+	const char *name; /* y, x, k ...: for printing */
+	bool parallel;
+	int unroll; /* hint; 0: emitter's choice, 1: keep rolled */
+};
+/* Where a graph value lives: element (i0, i1, ...) of the logical tensor is buffer element base + sum of i * stride. */
+struct kir_tensor {
+	struct ig_vid value;
+	const char *name;
+	struct ig_type type;
+	int32_t buf;
+	int64_t base, stride[IG_MAX_RANK];
+};
+enum kir_space { KIR_IN, KIR_OUT, KIR_CONSTANT, KIR_ARENA, KIR_SCRATCH /* of one function, in the arena */ };
+struct kir_buffer {
+	const char *name;
+	enum kir_space space;
+	enum kir_elem elem;
+	int64_t count;
+	int align;        /* bytes */
+	const void *init; /* CONSTANT: count elements */
+	int io;           /* IN, OUT: which */
+	int64_t offset;   /* bytes in arena or constant blob, set by the memory plan; -1 before */
+	int first, last;  /* functions in which it is live, set by the memory plan */
+};
+struct kir_func {
+	const char *name;   /* the layer's, made a C identifier */
+	const char *layer;  /* the layer's name */
+	struct ig_nid node;
+	struct kir_inst *inst;
+	int n, cap;
+	struct kir_loop *loop;
+	int n_loops, cap_loops;
+	struct kir_type *vtype; /* by value id */
+	int n_values, cap_values;
+	int64_t macs;
+};
+struct kir_module {
+	struct ig_arena *arena;
+	const char *name;
+	struct kir_buffer *buf;
+	int n_bufs, cap_bufs;
+	struct kir_func **func; /* in execution order */
+	int n_funcs, cap_funcs;
+	struct kir_tensor *tensor; /* every stored graph value */
+	int n_tensors, cap_tensors;
+	int64_t arena_bytes, const_bytes; /* set by the memory plan */
+	int n_inputs, n_outputs;
+};
+struct kir_module *kir_module_new(const char *name);
+void kir_module_free(struct kir_module *m);
+int32_t kir_buffer_add(struct kir_module *m, const char *name, enum kir_space space, enum kir_elem elem, int64_t count);
+int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data); /* copies; equal contents share one buffer */
+struct kir_func *kir_func_add(struct kir_module *m, const char *layer, struct ig_nid node);
+
+/* ---- builder: appends to a function; returns the value ---- */
+struct kir_builder {
+	struct kir_module *m;
+	struct kir_func *f;
+};
+kir_val kb_const_i(struct kir_builder *b, struct kir_type t, int64_t v);
+kir_val kb_const_f(struct kir_builder *b, int lanes, float v);
+struct kir_addr kb_addr(int32_t buf, int64_t base);
+void kb_addr_add(struct kir_addr *a, kir_iv iv, int64_t coeff); /* merges equal ivs, drops zero coefficients */
+kir_val kb_load(struct kir_builder *b, struct kir_type t, struct kir_addr a);
+kir_val kb_load_n(struct kir_builder *b, struct kir_type t, struct kir_addr a, int active);
+void kb_store(struct kir_builder *b, kir_val v, struct kir_addr a);
+void kb_store_n(struct kir_builder *b, kir_val v, struct kir_addr a, int active);
+kir_val kb_lut(struct kir_builder *b, enum kir_elem elem, kir_val index, struct kir_addr table);
+kir_val kb_op1(struct kir_builder *b, enum kir_op op, struct kir_type t, kir_val x);          /* result type given: sext, zext, trunc, itof, rne, bitcast, splat, reduce */
+kir_val kb_op2(struct kir_builder *b, enum kir_op op, kir_val x, kir_val y);                  /* result type of x; cmp: i1 lanes; concat, interleave: twice the lanes */
+kir_val kb_shift(struct kir_builder *b, enum kir_op op, kir_val x, int by);
+kir_val kb_extract(struct kir_builder *b, kir_val x, int first, int lanes);
+kir_val kb_fma(struct kir_builder *b, kir_val x, kir_val y, kir_val z);
+kir_val kb_select(struct kir_builder *b, kir_val c, kir_val x, kir_val y);
+kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
+kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp);
+void kb_prefetch(struct kir_builder *b, struct kir_addr a);
+/* Begins a loop; carried[i] (n of them) is replaced by the value inside the loop. Returns its iv. count 0 is a defect; count 1 is allowed. */
+kir_iv kb_loop(struct kir_builder *b, const char *name, int64_t count, kir_val *carried, int n);
+/* Ends the innermost loop: next[i] feeds the next iteration and is replaced by the value after the loop. */
+void kb_end(struct kir_builder *b, kir_val *next, int n);
+static inline struct kir_type kb_type(const struct kir_builder *b, kir_val v) { return b->f->vtype[v]; }
+
+/* ---- readers ---- */
+/* Types, SSA scoping, and every access in bounds by interval arithmetic; initialised constants are never stored to. Internal error naming the function. */
+bool kir_verify(const struct kir_module *m, struct ig_diag *d);
+void kir_print(const struct kir_module *m, FILE *out);
+/* Runs all functions. inputs/outputs by io index; arena: arena_bytes, 64-aligned. Bounds are checked as it goes. */
+struct kir_interp;
+struct kir_interp *kir_interp_new(const struct kir_module *m);
+void kir_interp_free(struct kir_interp *it);
+void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *const *outputs, void *arena);
+/* Reads a stored tensor into logical order (dense) out of the memory of a run. */
+void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst);
+#endif

@@ -1,0 +1,11 @@
+/* Deterministic double-precision functions for what is computed at compile time (tables, folded constants): only + - * / and bit operations in a
+   fixed order, so that every build machine gives the same bits; within 1 ulp or so of the true value. Never the build machine's libm. */
+#ifndef IG_IR_DETMATH_H
+#define IG_IR_DETMATH_H
+double ig_det_exp(double x);
+double ig_det_log(double x);
+double ig_det_tanh(double x);
+double ig_det_sigmoid(double x);
+double ig_det_sqrt(double x); /* correctly rounded */
+double ig_det_rint(double x); /* half to even, independent of the rounding mode setting */
+#endif

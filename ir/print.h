@@ -1,0 +1,13 @@
+/* Text, drawing and fingerprints of a graph. */
+#ifndef IG_IR_PRINT_H
+#define IG_IR_PRINT_H
+#include "ir/graph.h"
+/* The language itself, in explicit form (typed statements, constants by name), which the frontend reads back to an equal graph. `weights`: the file
+   named in the text's weights line (NULL: constants are written out when small, else only as a fingerprint, which the frontend refuses with a clear error). */
+void ig_print(const struct ig_graph *g, FILE *out, const char *weights);
+/* Graphviz; nodes coloured by precision. */
+void ig_dot(const struct ig_graph *g, FILE *out);
+/* 64-bit fingerprint of structure, attributes, types, parameters and constant bytes; equal graphs give equal values on any machine. */
+uint64_t ig_hash(const struct ig_graph *g);
+uint64_t ig_hash_bytes(const void *p, size_t n, uint64_t seed);
+#endif

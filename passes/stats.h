@@ -1,0 +1,47 @@
+/* Mergeable statistics of observed values: exact, commutative and associative (docs/numerics.md), so that any order or sharding of the samples gives
+   the same bytes; and the methods that turn a distribution into a range. */
+#ifndef IG_PASSES_STATS_H
+#define IG_PASSES_STATS_H
+#include "ir/graph.h"
+#include "ir/qconfig.h"
+
+#define IG_HIST_BINS 16384 /* at most this many bins in use; more than half of them when the range is not a point */
+
+/* One value's distribution. Bin b counts values in [b, b+1) * 2^exponent, b from first_bin; exponent is the smallest for which [min, max] fits:
+   a function of (min, max) alone. */
+struct ig_stat {
+	const char *name;
+	uint64_t count, zeros, nans, infs;
+	float min, max; /* of the finite values */
+	int exponent;
+	int64_t first_bin;
+	int n_bins;
+	uint64_t *bin;
+	/* moving_average state (order-dependent; present only when a QConfig asks for it) */
+	bool has_average;
+	float avg_min, avg_max, averaging;
+};
+struct ig_stats {
+	struct ig_arena *arena;
+	uint64_t weights_hash;
+	uint64_t samples;
+	uint64_t samples_sum; /* order-free fingerprint of the samples seen */
+	IG_VEC(struct ig_stat) stat; /* sorted by name when written */
+};
+struct ig_stats *ig_stats_new(uint64_t weights_hash);
+void ig_stats_free(struct ig_stats *s);
+struct ig_stat *ig_stats_get(struct ig_stats *s, const char *name);              /* adds it when new */
+const struct ig_stat *ig_stats_find(const struct ig_stats *s, const char *name); /* NULL */
+void ig_stat_add(struct ig_stat *st, const float *x, int64_t n);
+/* Adds b to a. A moving average refuses: error with the reason. Different weights refuse. */
+bool ig_stats_merge(struct ig_stats *a, const struct ig_stats *b, struct ig_diag *d);
+/* Versioned, checksummed, little-endian file; written through a temporary file. */
+bool ig_stats_write(const struct ig_stats *s, const char *path, struct ig_diag *d);
+struct ig_stats *ig_stats_read(const char *path, struct ig_diag *d);
+bool ig_stats_is_state(const char *path); /* by its magic */
+
+/* A range for u8/s8 quantization by the QConfig's method; then scale and zero point as PyTorch's observers compute them. */
+bool ig_range(const struct ig_stat *st, const struct ig_qconfig *q, float *lo, float *hi);
+void ig_affine_qparams(float lo, float hi, int32_t qmin, int32_t qmax, float *scale, int32_t *zp);
+float ig_symmetric_scale(float lo, float hi, int32_t qmin, int32_t qmax);
+#endif

@@ -1,0 +1,44 @@
+/* A target: facts only, one const struct a file. Code generation reads them; nothing else knows the names. */
+#ifndef IG_TARGETS_TARGET_H
+#define IG_TARGETS_TARGET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How int8 products are summed: acc[i32] += sum over `group` of a * b. Activations are u8 in memory; with `a_offset` they are taken as (a ^ 0x80) signed
+   and the packer folds +128 * sum(w) into the bias. elem 16: activations are widened to s16 in scratch first, weights sign-extended at load. */
+struct ig_dot_kind {
+	int group;      /* products per lane: 4 VPDPBUSD/SDOT, 2 VPMADDWD or SMULL+SADALP, 1 plain multiply-add */
+	int elem;       /* 8 or 16: bits of both operands in the instruction */
+	bool a_signed;  /* operand a is signed in the instruction */
+	bool a_offset;  /* a is the u8 activation ^ 0x80 */
+};
+/* How an abstract kernel-IR instruction is done where plain LLVM IR is not good enough: intrinsic `name` on `lanes` result lanes. */
+enum ig_recipe_id { IG_R_DOT, IG_R_CVT_RNE /* f32 -> i32 */, IG_R_PACK /* reserved: i32 -> u8 */, IG_R_COUNT };
+struct ig_recipe {
+	const char *intrinsic; /* NULL: generic IR */
+	int lanes;
+};
+struct ig_tile { int pixels, vectors; }; /* register tile of the conv/linear inner kernel: output pixels x vectors of output channels */
+
+struct ig_target {
+	const char *name, *help;
+	const char *triple, *cpu, *features; /* LLVM's; NULL triple: C emission only */
+	const char *qemu;                    /* user-mode emulator for tests on other hosts, or NULL */
+	int vector_bytes;                    /* natural vector register */
+	int vector_regs;
+	struct ig_dot_kind dot;
+	struct ig_tile tile[4];              /* int8 conv tiles in order of preference (pixels 0 ends) */
+	struct ig_tile float_tile;
+	struct ig_recipe recipe[IG_R_COUNT];
+	size_t l1, l2;                       /* cache bytes assumed */
+	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */
+};
+extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_aarch64_neon, ig_target_aarch64_dotprod,
+    ig_target_c;
+const struct ig_target *const *ig_targets(int *n); /* targets/target.c: the one list */
+const struct ig_target *ig_target_find(const char *name);
+/* The best target this CPU runs (`--target native`); falls back to ig_target_c. */
+const struct ig_target *ig_target_native(void);
+bool ig_target_runs_here(const struct ig_target *t);
+#endif
