@@ -1,0 +1,21 @@
+/* Output files: written under a temporary name beside the target and renamed when complete, so that nothing half-written is left behind.
+   What is not a regular file (/dev/stdout, /dev/full, a pipe) is written directly. */
+#ifndef IG_IR_OUTFILE_H
+#define IG_IR_OUTFILE_H
+#include "ir/diag.h"
+
+struct ig_outfile {
+	FILE *file;         /* write here; binary */
+	char *path;         /* as given: named in messages */
+	char *target, *tmp; /* what tmp is renamed to (links resolved); NULL when written directly */
+	struct ig_diag *diag;
+};
+/* NULL after a diagnostic (the folder is missing, the path is a directory, no permission, ...). */
+FILE *ig_outfile_open(struct ig_outfile *o, const char *path, struct ig_diag *d);
+/* Closes, checks that every byte was taken (a full disk shows only here), renames. On failure: a diagnostic, and the temporary file is removed. */
+bool ig_outfile_commit(struct ig_outfile *o);
+/* Gives up: closes and removes the temporary file. A second call, or one after a commit or a failed open, does nothing. */
+void ig_outfile_abort(struct ig_outfile *o);
+/* All in one: writes n bytes to path. */
+bool ig_outfile_write(const char *path, const void *data, size_t n, struct ig_diag *d);
+#endif
