@@ -62,6 +62,8 @@ struct kir_loop {
 	const char *name; /* y, x, k ...: for printing */
 	bool parallel;
 	int unroll; /* hint; 0: emitter's choice, 1: keep rolled */
+	int32_t begin, end;  /* its LOOP and END instructions; end -1 while open */
+	kir_iv parent;       /* the enclosing loop, -1: none */
 };
 /* Where a graph value lives: element (i0, i1, ...) of the logical tensor is buffer element base + sum of i * stride. */
 struct kir_tensor {
@@ -82,6 +84,7 @@ struct kir_buffer {
 	int io;           /* IN, OUT: which */
 	int64_t offset;   /* bytes in arena or constant blob, set by the memory plan; -1 before */
 	int first, last;  /* functions in which it is live, set by the memory plan */
+	uint64_t hash;    /* CONSTANT: of the contents, for sharing */
 };
 struct kir_func {
 	const char *name;   /* the layer's, made a C identifier */
@@ -94,6 +97,7 @@ struct kir_func {
 	struct kir_type *vtype; /* by value id */
 	int n_values, cap_values;
 	int64_t macs;
+	kir_iv open; /* innermost open loop while it is built; -1: none */
 };
 struct kir_module {
 	struct ig_arena *arena;
@@ -112,6 +116,16 @@ void kir_module_free(struct kir_module *m);
 int32_t kir_buffer_add(struct kir_module *m, const char *name, enum kir_space space, enum kir_elem elem, int64_t count);
 int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data); /* copies; equal contents share one buffer */
 struct kir_func *kir_func_add(struct kir_module *m, const char *layer, struct ig_nid node);
+char *kir_ident(struct ig_arena *a, const char *s); /* the text made a C identifier: other characters become _ */
+int kir_elem_bits(enum kir_elem e); /* I1: 1 */
+extern const char *const kir_elem_names[KIR_ELEM_COUNT]; /* i1 i8 i16 i32 i64 f32 f64 */
+static inline bool kir_elem_is_int(int e) { return e <= KIR_I64; }
+static inline int kir_type_bytes(struct kir_type t) { return kir_elem_bytes((enum kir_elem)t.elem) * t.lanes; }
+/* How many buffer elements `lanes` elements of `e` span. */
+static inline int64_t kir_span(const struct kir_buffer *b, enum kir_elem e, int lanes)
+{
+	return (int64_t)lanes * kir_elem_bytes(e) / kir_elem_bytes(b->elem);
+}
 
 /* ---- builder: appends to a function; returns the value ---- */
 struct kir_builder {
