@@ -13,12 +13,22 @@ struct ig_dot_kind {
 	bool a_signed;  /* operand a is signed in the instruction */
 	bool a_offset;  /* a is the u8 activation ^ 0x80 */
 };
-/* How an abstract kernel-IR instruction is done where plain LLVM IR is not good enough: intrinsic `name` on `lanes` result lanes. */
-enum ig_recipe_id { IG_R_DOT, IG_R_CVT_RNE /* f32 -> i32 */, IG_R_PACK /* reserved: i32 -> u8 */, IG_R_COUNT };
+/* How an abstract kernel-IR instruction is done where plain LLVM IR is not good enough: `intrinsic` on `lanes` result lanes. A "%d" in the name is the
+   vector's width in bits: the family has all widths of 128 bits up to `lanes`. Dot products are named by their operands. */
+enum ig_recipe_id {
+	IG_R_DOT_U8S8,   /* DOT, 4 x u8 s8 */
+	IG_R_DOT_S8S8,   /* DOT, 4 x s8 s8 */
+	IG_R_DOT_S8S8_2, /* DOT, 2 x s8 s8: the pairwise widening addition of the 16-bit products */
+	IG_R_DOT_S16,    /* DOT, 2 x s16: with accumulator (3 operands) or without (2) */
+	IG_R_CVT_RNE,    /* RNE, f32 -> i32 */
+	IG_R_COUNT
+};
 struct ig_recipe {
 	const char *intrinsic; /* NULL: generic IR */
 	int lanes;
 };
+/* Which sequence narrows f32 to 8 bits (FPACK). */
+enum ig_pack_kind { IG_PACK_GENERIC, IG_PACK_AVX2, IG_PACK_AVX512, IG_PACK_NEON };
 struct ig_tile { int pixels, vectors; }; /* register tile of the conv/linear inner kernel: output pixels x vectors of output channels */
 
 struct ig_target {
@@ -31,12 +41,14 @@ struct ig_target {
 	struct ig_tile tile[4];              /* int8 conv tiles in order of preference (pixels 0 ends) */
 	struct ig_tile float_tile;
 	struct ig_recipe recipe[IG_R_COUNT];
+	enum ig_pack_kind pack;
+	bool masked_memory;                  /* masked loads and stores of any element size */
 	size_t l1, l2;                       /* cache bytes assumed */
 	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */
 };
 extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_aarch64_neon, ig_target_aarch64_dotprod,
     ig_target_c;
-const struct ig_target *const *ig_targets(int *n); /* targets/target.c: the one list */
+const struct ig_target *const *ig_targets(int *n); /* targets/target.c: the one list, x86 best last, then Arm, then c */
 const struct ig_target *ig_target_find(const char *name);
 /* The best target this CPU runs (`--target native`); falls back to ig_target_c. */
 const struct ig_target *ig_target_native(void);

@@ -1,0 +1,25 @@
+/* aarch64-neon: every 64-bit Arm. SMULL makes exact 16-bit products of signed bytes, SADALP adds pairs of them. */
+#include "runtime/ig_runtime.h"
+#include "targets/target.h"
+
+const struct ig_target ig_target_aarch64_neon = {
+	.name = "aarch64-neon",
+	.help = "every 64-bit Arm CPU",
+	.triple = "aarch64-unknown-linux-gnu",
+	.cpu = "generic",
+	.features = "+neon",
+	.qemu = "qemu-aarch64",
+	.vector_bytes = 16,
+	.vector_regs = 32,
+	.dot = {.group = 2, .elem = 8, .a_signed = true, .a_offset = true},
+	.tile = {{6, 4}, {4, 4}, {8, 2}, {8, 1}},
+	.float_tile = {6, 4},
+	.recipe = {
+		[IG_R_DOT_S8S8_2] = {"llvm.aarch64.neon.saddlp", 4},
+		[IG_R_CVT_RNE] = {"llvm.aarch64.neon.fcvtns", 4},
+	},
+	.pack = IG_PACK_NEON,
+	.l1 = 32 << 10,
+	.l2 = 256 << 10,
+	.cpu_features = IG_CPU_NEON,
+};
