@@ -85,7 +85,7 @@ struct ig_qparam {
 
 struct ig_attr {
 	enum ig_attr_id id;
-	int n; /* INTS, FLOATS, PAD: how many */
+	int n; /* INTS, FLOATS, PAD: how many; a PAD with n == 0 is still a word in u.s (until inference) */
 	union {
 		int64_t i;       /* INT, BOOL, TRI (0, 1, 2 = auto) */
 		double f;        /* FLOAT */
@@ -150,6 +150,8 @@ struct ig_graph {
 	int n_outputs;
 	unsigned facts; /* enum ig_fact bits that hold (passes/pass.h) */
 	uint64_t weights_hash; /* of the weights the model bound, before any pass */
+	struct ig_name_hint *hint; /* graph.c: where to go on counting for unique names */
+	int n_hints, cap_hints;
 };
 
 struct ig_graph *ig_graph_new(const char *name);
@@ -173,6 +175,9 @@ struct ig_nid ig_graph_add_before(struct ig_graph *g, struct ig_nid before, enum
                                   const struct ig_vid *in, int n_in);
 /* Adds a constant (before `before`; IG_NONODE: at the start of the list). Data is not copied and must live as long as the graph (its arena). */
 struct ig_vid ig_graph_constant(struct ig_graph *g, struct ig_nid before, const char *name, struct ig_loc loc, const struct ig_tensor *t);
+/* Appends to the signature: v is the result of an INPUT node; the name of an output is as the caller of the model sees it. */
+void ig_graph_mark_input(struct ig_graph *g, struct ig_vid v);
+void ig_graph_mark_output(struct ig_graph *g, struct ig_vid v, const char *name);
 void ig_graph_remove(struct ig_graph *g, struct ig_nid n);                              /* its results must be unused */
 void ig_graph_replace_uses(struct ig_graph *g, struct ig_vid from, struct ig_vid to); /* outputs of the graph included */
 int ig_graph_uses(const struct ig_graph *g, struct ig_vid v);                          /* how many operands and graph outputs read it */
