@@ -7,16 +7,16 @@
 
 #define IG_HIST_BINS 16384 /* at most this many bins in use; more than half of them when the range is not a point */
 
-/* One value's distribution. Bin b counts values in [b, b+1) * 2^exponent, b from first_bin; exponent is the smallest for which [min, max] fits:
-   a function of (min, max) alone. */
+/* One value's distribution. Bin b counts the values in [b, b+1) * 2^exponent that are finite and not zero, b from first_bin; the grid is a function
+   of (min, max) alone: the smallest exponent for which [min, max] fits (and 2^-40 of the largest magnitude at the finest); no bins when all is zero. */
 struct ig_stat {
 	const char *name;
 	uint64_t count, zeros, nans, infs;
-	float min, max; /* of the finite values */
+	float min, max; /* of the finite values; INFINITY, -INFINITY before the first */
 	int exponent;
 	int64_t first_bin;
 	int n_bins;
-	uint64_t *bin;
+	uint64_t *bin; /* room for IG_HIST_BINS */
 	/* moving_average state (order-dependent; present only when a QConfig asks for it) */
 	bool has_average;
 	float avg_min, avg_max, averaging;
@@ -30,9 +30,10 @@ struct ig_stats {
 };
 struct ig_stats *ig_stats_new(uint64_t weights_hash);
 void ig_stats_free(struct ig_stats *s);
-struct ig_stat *ig_stats_get(struct ig_stats *s, const char *name);              /* adds it when new */
+struct ig_stat *ig_stats_get(struct ig_stats *s, const char *name);              /* adds it when new; valid until the next one is added */
 const struct ig_stat *ig_stats_find(const struct ig_stats *s, const char *name); /* NULL */
-void ig_stat_add(struct ig_stat *st, const float *x, int64_t n);
+void ig_stat_grid(float min, float max, int *exponent, int64_t *first, int *n);  /* the grid of a range */
+void ig_stat_add(struct ig_stat *st, const float *x, int64_t n);                 /* one sample's values */
 /* Adds b to a. A moving average refuses: error with the reason. Different weights refuse. */
 bool ig_stats_merge(struct ig_stats *a, const struct ig_stats *b, struct ig_diag *d);
 /* Versioned, checksummed, little-endian file; written through a temporary file. */
