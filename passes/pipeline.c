@@ -1,0 +1,44 @@
+/* The order of the passes: the one flat list. */
+#include "passes/pass.h"
+
+#include <string.h>
+
+static const struct ig_pass float_half[] = {
+    {"canonicalize", "one form for each thing", 0, IG_F_TYPED | IG_F_CANONICAL, 0, ig_pass_canonicalize},
+    {"fold_constants", "evaluate what depends on constants alone", IG_F_TYPED, 0, 0, ig_pass_fold_constants},
+    {"fold_batch_norm", "batch_norm into weights", IG_F_CANONICAL, 0, 0, ig_pass_fold_batch_norm},
+    {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
+    {"fuse", "convolution + add + activation", IG_F_CANONICAL, IG_F_FUSED, 0, ig_pass_fuse},
+    {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
+    {"map_qconfig", "which rule decides for each layer", IG_F_FUSED, IG_F_MAPPED, 0, ig_pass_map_qconfig},
+};
+static const struct ig_pass quantize_half[] = {
+    {"convert", "float graph and ranges to quantized graph", IG_F_MAPPED, IG_F_QUANTIZED, IG_F_OBSERVED, ig_pass_convert},
+    {"fold_constants", "evaluate what depends on constants alone", IG_F_TYPED, 0, 0, ig_pass_fold_constants},
+    {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
+};
+static const struct ig_pass others[] = {
+    {"observe", "observers on the values whose distribution matters", IG_F_MAPPED, IG_F_OBSERVED, 0, ig_pass_observe},
+};
+
+const struct ig_pass *ig_pipeline(enum ig_half half, int *n)
+{
+	*n = half == IG_HALF_FLOAT ? (int)IG_COUNTOF(float_half) : (int)IG_COUNTOF(quantize_half);
+	return half == IG_HALF_FLOAT ? float_half : quantize_half;
+}
+
+static const struct ig_pass *find(const struct ig_pass *p, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(p[i].name, name))
+			return &p[i];
+	return NULL;
+}
+
+const struct ig_pass *ig_pass_find(const char *name)
+{
+	const struct ig_pass *p = find(float_half, IG_COUNTOF(float_half), name);
+	if (!p)
+		p = find(quantize_half, IG_COUNTOF(quantize_half), name);
+	return p ? p : find(others, IG_COUNTOF(others), name);
+}
