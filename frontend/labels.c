@@ -1,0 +1,40 @@
+/* Labels: one integer a sample, from an array [N] or [N, 1]. */
+#include "frontend/dataset.h"
+#include "frontend/fileio.h"
+#include "frontend/npy.h"
+
+#include <stdlib.h>
+
+static int64_t label(const struct ig_npy *a, int64_t i)
+{
+	switch (a->dtype) {
+	case IG_NPY_U8: return ((const uint8_t *)a->data)[i];
+	case IG_NPY_S8: return ((const int8_t *)a->data)[i];
+	case IG_NPY_S16: return ((const int16_t *)a->data)[i];
+	case IG_NPY_I32: return ((const int32_t *)a->data)[i];
+	case IG_NPY_I64: return ((const int64_t *)a->data)[i];
+	default: IG_BUG("labels of type %s", ig_npy_dtype_name(a));
+	}
+}
+
+int64_t *ig_labels_read(const char *path, int64_t *n, struct ig_diag *d)
+{
+	struct ig_npy a;
+	char dims[200];
+	int64_t *labels = NULL;
+	if (!ig_npy_open(path, &a, d))
+		return NULL;
+	if (a.dtype == IG_NPY_F16 || a.dtype == IG_NPY_F32 || a.dtype == IG_NPY_F64) {
+		ig_error(d, ig_loc_file(d, path), "labels must be integers, but the array holds %s; save a.astype('int64') (for one-hot rows: a.argmax(1))",
+		         ig_npy_dtype_name(&a));
+	} else if (a.rank != 1 && !(a.rank == 2 && a.dim[1] == 1)) {
+		ig_error(d, ig_loc_file(d, path), "labels must be one integer a sample, but the array has shape %s", ig_dims_str(dims, sizeof dims, a.rank, a.dim));
+	} else {
+		*n = a.dim[0];
+		labels = ig_xcalloc((size_t)*n, sizeof *labels);
+		for (int64_t i = 0; i < *n; i++)
+			labels[i] = label(&a, i);
+	}
+	ig_npy_close(&a);
+	return labels;
+}
