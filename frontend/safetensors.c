@@ -332,9 +332,10 @@ static char *make_header(const struct named *t, int n, const char *path, struct 
 		for (int k = 0; k < ty->rank; k++)
 			json_array_append_new(shape, json_integer(ty->dim[k]));
 		bool fits = ig_add_size(at, t[i].tensor->bytes, &end) && end <= INT64_MAX;
-		json_t *e = !dtype || !fits ? NULL : json_pack("{s:s, s:O, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets", (json_int_t)at, (json_int_t)end);
+		bool refused = !dtype || !fits || json_object_get(root, t[i].name);
+		json_t *e = refused ? NULL : json_pack("{s:s, s:O, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets", (json_int_t)at, (json_int_t)end);
 		json_decref(shape);
-		if (!e || json_object_get(root, t[i].name) || json_object_set_new(root, t[i].name, e) != 0) {
+		if (!e || json_object_set_new(root, t[i].name, e) != 0) {
 			ig_error(d, ig_loc_file(d, path), "tensor '%s' cannot be written: its name is not UTF-8 or stands twice, or the format has no type for it", t[i].name);
 			json_decref(root);
 			return NULL;

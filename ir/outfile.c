@@ -56,6 +56,27 @@ static int open_temporary(struct ig_outfile *o)
 	return -1;
 }
 
+static ssize_t write_some(void *cookie, const char *buf, size_t n)
+{
+	struct ig_outfile *o = cookie;
+	ssize_t got;
+	do
+		got = write(o->fd, buf, n);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && !o->error)
+		o->error = errno;
+	return got < 0 ? 0 : got;
+}
+
+static int close_descriptor(void *cookie)
+{
+	struct ig_outfile *o = cookie;
+	int result = close(o->fd);
+	if (result != 0 && !o->error)
+		o->error = errno;
+	return result;
+}
+
 FILE *ig_outfile_open(struct ig_outfile *o, const char *path, struct ig_diag *d)
 {
 	struct stat st;
@@ -75,31 +96,25 @@ FILE *ig_outfile_open(struct ig_outfile *o, const char *path, struct ig_diag *d)
 		if (fd >= 0 && exists)
 			(void)!fchmod(fd, st.st_mode & 07777); /* only a courtesy */
 	}
-	if (fd >= 0)
-		o->file = fdopen(fd, "wb");
-	if (!o->file) {
+	if (fd < 0) {
 		fail(o, errno);
-		if (fd >= 0) {
-			close(fd);
-			if (o->tmp)
-				unlink(o->tmp);
-		}
 		release(o);
 		return NULL;
 	}
+	o->fd = fd;
+	o->file = fopencookie(o, "wb", (cookie_io_functions_t){.write = write_some, .close = close_descriptor});
+	if (!o->file)
+		IG_BUG("cannot make a stream");
 	return o->file;
 }
 
 bool ig_outfile_commit(struct ig_outfile *o)
 {
-	int err = 0;
 	if (!o->file)
 		IG_BUG("commit of an output file that is not open");
-	errno = EIO; /* ferror() tells of an earlier failure without its number */
-	if (fflush(o->file) != 0 || ferror(o->file))
-		err = errno;
-	if (fclose(o->file) != 0 && !err)
-		err = errno;
+	bool ok = fflush(o->file) == 0 && !ferror(o->file);
+	ok = fclose(o->file) == 0 && ok; /* some file systems tell of a full disk only here */
+	int err = o->error ? o->error : ok ? 0 : EIO;
 	if (!err && o->tmp && rename(o->tmp, o->target) != 0)
 		err = errno;
 	if (err) {

@@ -5,12 +5,13 @@
 #include "ir/diag.h"
 
 struct ig_outfile {
-	FILE *file;         /* write here; binary */
+	FILE *file;         /* write here; binary, not seekable */
+	int fd, error;      /* the first errno of writing (stdio forgets it) */
 	char *path;         /* as given: named in messages */
 	char *target, *tmp; /* what tmp is renamed to (links resolved); NULL when written directly */
 	struct ig_diag *diag;
 };
-/* NULL after a diagnostic (the folder is missing, the path is a directory, no permission, ...). */
+/* The struct must stay where it is until commit or abort. NULL after a diagnostic (the folder is missing, the path is a directory, no permission, ...). */
 FILE *ig_outfile_open(struct ig_outfile *o, const char *path, struct ig_diag *d);
 /* Closes, checks that every byte was taken (a full disk shows only here), renames. On failure: a diagnostic, and the temporary file is removed. */
 bool ig_outfile_commit(struct ig_outfile *o);
