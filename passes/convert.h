@@ -1,0 +1,30 @@
+/* Conversion in three files: convert_plan.c decides which nodes run in int8 and which values are u8, convert_weights.c quantizes constants,
+   convert.c rewrites the graph. */
+#ifndef IG_PASSES_CONVERT_H
+#define IG_PASSES_CONVERT_H
+#include "passes/pass.h"
+
+struct ig_copy { /* a conversion of a value that other readers may share */
+	enum ig_op op;
+	struct ig_vid from, to;
+};
+/* Tables are indexed by the nodes and values that were there when conversion began. */
+struct ig_convert {
+	struct ig_graph *g;
+	struct ig_context *c;
+	int n_nodes, n_values;
+	bool *node_q;        /* node: runs in int8 */
+	bool *wants_q;       /* value: a reader in int8 would take it as u8 */
+	bool *is_u8;         /* value: its producer writes u8 */
+	int32_t *alias;      /* value: takes this value's parameters (operands of concat), or -1 */
+	struct ig_qid *own;  /* value: its parameters when u8; IG_NOQ: not computed yet */
+	IG_VEC(struct ig_copy) copies;
+};
+void ig_convert_plan(struct ig_convert *k);
+/* Parameters of a value by its statistics and a QConfig; false after a diagnostic at `loc`. */
+bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
+/* Weights (operand 1) to s8 and bias (operand 2) to i32 for an input of scale s_x; false after a diagnostic. */
+bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32_t zp_x, const struct ig_qconfig *q);
+/* u8 parameters of a constant operand, from its own data. */
+bool ig_convert_constant_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
+#endif
