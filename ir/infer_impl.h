@@ -1,0 +1,23 @@
+/* Shared by the files of inference: one function an operation, found through ops.def. */
+#ifndef IG_IR_INFER_IMPL_H
+#define IG_IR_INFER_IMPL_H
+#include "ir/infer.h"
+
+/* Largest number of elements of one tensor, and largest kernel extent, stride, dilation and padding: products of them stay far from overflow. */
+#define IG_MAX_ELEMS ((int64_t)0x7fffffff)
+#define IG_MAX_EXTENT ((int64_t)1 << 20)
+
+/* Checks operands and attributes and gives the result's shape and float element type in *out (its q is IG_NOQ, or the input's where values only move). */
+typedef bool ig_infer_fn(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out);
+#define O(e, text, ...) ig_infer_fn ig_infer_##text;
+#include "ir/ops.def"
+#undef O
+
+/* Operand `i` must be f32 or quantized (raw bytes, integers: an error that says so). */
+bool ig_infer_numeric(const struct ig_graph *g, const struct ig_node *n, int i, struct ig_diag *d);
+bool ig_infer_rank(const struct ig_graph *g, const struct ig_node *n, int i, int rank, struct ig_diag *d);
+/* Makes a negative axis positive, writes it back; error when out of range. */
+bool ig_infer_axis(struct ig_graph *g, struct ig_nid id, int64_t dflt, int rank, int64_t *axis, struct ig_diag *d);
+bool ig_infer_bounds(const struct ig_node *n, struct ig_diag *d); /* min <= max, no NaN */
+const char *ig_infer_shape(const struct ig_graph *g, struct ig_vid v); /* of operand v, for messages */
+#endif
