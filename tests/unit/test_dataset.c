@@ -168,7 +168,7 @@ static void feeds_several_inputs(void **state)
 	(void)state;
 	struct temp *t = temp_new();
 	struct ig_graph *g = model((const struct input[]){plain, camera}, 2);
-	char a[200], b[200], c[200];
+	char a[200], b[200], c[210];
 	const int64_t da[4] = {2, 2, 1, 3}, db[4] = {2, 1, 3, 2}, dc[4] = {1, 1, 3, 2};
 	uint8_t bytes[12] = {1, 2, 3};
 	float data[12] = {4, 5, 6};
