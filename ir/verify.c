@@ -1,0 +1,222 @@
+/* The graph's invariants, checked between passes. A violation is a defect of the pass that ran last, never of the user's model. */
+#include "ir/infer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct check {
+	const struct ig_graph *g;
+	const char *after;
+	struct ig_diag *d;
+	bool ok;
+};
+
+static void fail(struct check *c, const struct ig_node *n, const char *fmt, ...) IG_PRINTF(3, 4);
+
+static void fail(struct check *c, const struct ig_node *n, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	c->ok = false;
+	ig_error(c->d, n ? n->loc : IG_NOLOC, "internal error: after %s: %s%s%s%s", c->after, n ? ig_ops[n->op].name : "graph", n ? " '" : "",
+	         n ? n->name : "", n ? "'" : "");
+	ig_note(c->d, IG_NOLOC, "%s", text);
+}
+
+static int by_pointer(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	return strcmp(x, y);
+}
+
+static void check_unique(struct check *c, const char **names, int n, const char *what)
+{
+	qsort(names, (size_t)n, sizeof *names, by_pointer);
+	for (int i = 1; i < n; i++)
+		if (strcmp(names[i - 1], names[i]) == 0)
+			fail(c, NULL, "%s name '%s' is used twice", what, names[i]);
+}
+
+static void check_names(struct check *c)
+{
+	const struct ig_graph *g = c->g;
+	const char **names = ig_xcalloc((size_t)(g->n_nodes > g->n_values ? g->n_nodes : g->n_values), sizeof *names);
+	int n = 0;
+	for (int i = 0; i < g->n_nodes; i++)
+		if (!g->node[i].dead)
+			names[n++] = g->node[i].name;
+	check_unique(c, names, n, "layer");
+	n = 0;
+	for (int i = 0; i < g->n_values; i++)
+		if (!g->node[g->value[i].def.i].dead)
+			names[n++] = g->value[i].name;
+	check_unique(c, names, n, "value");
+	free(names);
+}
+
+/* The list is consistent, holds each live node once, and operands come before their uses. */
+static bool check_order(struct check *c)
+{
+	const struct ig_graph *g = c->g;
+	bool *defined = ig_xcalloc((size_t)g->n_values, sizeof *defined);
+	int live = 0, listed = 0;
+	int32_t prev = -1;
+	for (int i = 0; i < g->n_nodes; i++)
+		live += !g->node[i].dead;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		const struct ig_node *n = ig_node(g, id);
+		if (++listed > live || n->dead || n->prev != prev) {
+			fail(c, n, "the list of nodes is broken");
+			break;
+		}
+		prev = id.i;
+		if (n->n_in < ig_ops[n->op].min_in || n->n_in > ig_ops[n->op].max_in)
+			fail(c, n, "%d operands", n->n_in);
+		for (int i = 0; i < n->n_in; i++)
+			if (n->in[i].i < 0 || n->in[i].i >= g->n_values || !defined[n->in[i].i])
+				fail(c, n, "operand %d is not defined before it", i);
+		for (int i = 0; i < n->n_out; i++) {
+			if (ig_value(g, n->out[i])->def.i != id.i || ig_value(g, n->out[i])->result != i)
+				fail(c, n, "result %d belongs to another node", i);
+			defined[n->out[i].i] = true;
+		}
+		for (int i = 0; i < n->n_attrs; i++)
+			if (!ig_op_has_attr(n->op, n->attr[i].id))
+				fail(c, n, "has attribute %s", ig_attrs[n->attr[i].id].name);
+	}
+	if (c->ok && (listed != live || g->last != prev))
+		fail(c, NULL, "%d nodes live, %d in the list", live, listed);
+	for (int i = 0; i < g->n_outputs; i++)
+		if (!defined[g->output[i].i])
+			fail(c, NULL, "output '%s' is not defined", g->output_name[i]);
+	for (int i = 0; i < g->n_inputs; i++)
+		if (!defined[g->input[i].i] || ig_def(g, g->input[i])->op != IG_OP_INPUT)
+			fail(c, NULL, "input %d is no input node's result", i);
+	free(defined);
+	return c->ok;
+}
+
+static bool quantized(const struct check *c, struct ig_vid v) { return ig_vtype(c->g, v)->q.i >= 0; }
+static bool plain_float(const struct check *c, struct ig_vid v) { return !quantized(c, v) && ig_vtype(c->g, v)->dtype == IG_DT_F32; }
+
+/* Activations are u8 or s8 with one static scale and zero point. */
+static bool activation(const struct check *c, struct ig_vid v)
+{
+	const struct ig_qparam *q = ig_qparam(c->g, ig_vtype(c->g, v)->q);
+	return q && q->axis < 0 && q->n == 1 && q->dynamic.i < 0 && (q->dtype == IG_DT_U8 || q->dtype == IG_DT_S8);
+}
+
+static void check_compute(struct check *c, const struct ig_node *n)
+{
+	const struct ig_graph *g = c->g;
+	bool bias_float = strcmp(ig_attr_str(n, IG_A_BIAS_MODE, "int32"), "float32") == 0;
+	if (!quantized(c, n->in[0])) {
+		for (int i = 0; i < n->n_in; i++)
+			if (!plain_float(c, n->in[i]))
+				fail(c, n, "float input, but operand %d is quantized", i);
+		if (!plain_float(c, n->out[0]))
+			fail(c, n, "float input, but a quantized result");
+		return;
+	}
+	const struct ig_qparam *w = ig_qparam(g, ig_vtype(g, n->in[1])->q);
+	if (!activation(c, n->in[0]) || !w || w->dtype != IG_DT_S8 || (w->axis != 0 && w->axis != -1) || w->group != 0) {
+		fail(c, n, "quantized input needs one scale, and an s8 weight with one scale or one for each output channel");
+		return;
+	}
+	for (int64_t i = 0; i < w->n; i++)
+		if (w->zero_point[i] != 0)
+			fail(c, n, "the weight has a zero point");
+	if (n->n_in > 2 && ig_vtype(g, n->in[2])->dtype != (bias_float ? IG_DT_F32 : IG_DT_I32))
+		fail(c, n, "the bias is %s", ig_dtypes[ig_vtype(g, n->in[2])->dtype].name);
+	if (!plain_float(c, n->out[0]) && !activation(c, n->out[0]))
+		fail(c, n, "the result is neither float nor quantized with one scale");
+	if (ig_op_is_add(n->op) && !activation(c, n->in[3]) && !(plain_float(c, n->in[3]) && plain_float(c, n->out[0])))
+		fail(c, n, "the residual is not quantized");
+}
+
+static void check_uniform(struct check *c, const struct ig_node *n)
+{
+	bool q = quantized(c, n->out[0]);
+	for (int i = 0; i < n->n_in; i++)
+		if (q ? !activation(c, n->in[i]) : !plain_float(c, n->in[i]))
+			fail(c, n, "operand %d is %s, the result %s", i, quantized(c, n->in[i]) ? "quantized" : "not quantized", q ? "quantized" : "not");
+	if (q && !activation(c, n->out[0]))
+		fail(c, n, "the result has more than one scale");
+}
+
+static void check_move(struct check *c, const struct ig_node *n)
+{
+	const struct ig_graph *g = c->g;
+	const struct ig_type *x = ig_vtype(g, n->in[0]), *y = ig_vtype(g, n->out[0]);
+	bool average = n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL;
+	if (average)
+		check_uniform(c, n);
+	else if (x->dtype != y->dtype || !ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)))
+		fail(c, n, "it moves values, but operand and result have different parameters");
+}
+
+/* Element types and parameters: which combinations have a formula. */
+static void check_types(struct check *c, const struct ig_node *n)
+{
+	const struct ig_graph *g = c->g;
+	switch (ig_ops[n->op].quant) {
+	case IG_QC_COMPUTE: check_compute(c, n); return;
+	case IG_QC_ELTWISE:
+	case IG_QC_TABLE: check_uniform(c, n); return;
+	case IG_QC_CONCAT:
+		if (quantized(c, n->out[0]) || plain_float(c, n->out[0]))
+			check_uniform(c, n);
+		return;
+	case IG_QC_MOVE: check_move(c, n); return;
+	case IG_QC_SOFTMAX:
+		if (quantized(c, n->out[0]) || plain_float(c, n->in[0]))
+			check_uniform(c, n);
+		else if (!activation(c, n->in[0]))
+			fail(c, n, "the operand has more than one scale");
+		return;
+	case IG_QC_NORM:
+		if (quantized(c, n->in[0]) || (quantized(c, n->out[0]) && (ig_vtype(g, n->in[0])->dtype != IG_DT_U8 || !activation(c, n->out[0]))))
+			fail(c, n, "a quantized result needs plain u8 bytes");
+		return;
+	case IG_QC_NONE: break;
+	}
+	if (n->op == IG_OP_QUANTIZE && (!plain_float(c, n->in[0]) || !activation(c, n->out[0])))
+		fail(c, n, "goes from f32 to u8 or s8 with one scale");
+	if (n->op == IG_OP_DEQUANTIZE && (!activation(c, n->in[0]) || !plain_float(c, n->out[0])))
+		fail(c, n, "goes from u8 or s8 with one scale to f32");
+	if (n->op == IG_OP_REQUANTIZE && (!activation(c, n->in[0]) || !activation(c, n->out[0])))
+		fail(c, n, "goes between u8 or s8 with one scale");
+	if (n->op == IG_OP_BATCH_NORM)
+		check_uniform(c, n);
+}
+
+static bool type_equal(const struct ig_graph *g, const struct ig_graph *h, const struct ig_type *a, const struct ig_type *b)
+{
+	return a->dtype == b->dtype && ig_type_same_shape(a, b) && ig_qparam_equal(ig_qparam(g, a->q), ig_qparam(h, b->q));
+}
+
+bool ig_verify(const struct ig_graph *g, const char *after, struct ig_diag *d)
+{
+	struct check c = {g, after, d, true};
+	if (!check_order(&c))
+		return false;
+	check_names(&c);
+	struct ig_graph *again = ig_graph_clone(g);
+	if (!ig_infer_graph(again, d)) {
+		fail(&c, NULL, "inference fails");
+	} else {
+		for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+			const struct ig_node *n = ig_node(g, id);
+			for (int i = 0; i < n->n_out; i++)
+				if (!type_equal(g, again, ig_vtype(g, n->out[i]), ig_vtype(again, n->out[i])))
+					fail(&c, n, "its type is %s, inference says %s", ig_type_str(again->arena, ig_vtype(g, n->out[i])),
+					     ig_type_str(again->arena, ig_vtype(again, n->out[i])));
+			check_types(&c, n);
+		}
+	}
+	ig_graph_free(again);
+	return c.ok;
+}
