@@ -1,0 +1,337 @@
+/* Where graph values live: physical order, buffers, and which values share memory: concatenations that their producers write into, reshapes and slices
+   that are views, results in place of an operand that dies, results written straight to the caller's memory. */
+#include "codegen/lower.h"
+
+#include <stdlib.h>
+
+enum kir_elem ig_layout_elem(enum ig_dtype dt)
+{
+	switch (dt) {
+	case IG_DT_F32: return KIR_F32;
+	case IG_DT_U8:
+	case IG_DT_S8: return KIR_I8;
+	case IG_DT_I32: return KIR_I32;
+	default: IG_BUG("element type %s has no layout", ig_dtypes[dt].name);
+	}
+}
+
+void ig_layout_row_major(const struct ig_type *t, int64_t *stride)
+{
+	int64_t s = 1;
+	for (int i = t->rank - 1; i >= 0; i--) {
+		stride[i] = s;
+		s *= t->dim[i];
+	}
+}
+
+void ig_layout_strides(const struct ig_type *t, int64_t *stride)
+{
+	if (t->rank != 4) {
+		ig_layout_row_major(t, stride);
+		return;
+	}
+	const int64_t *d = t->dim;
+	stride[1] = 1;
+	stride[3] = d[1];
+	stride[2] = d[1] * d[3];
+	stride[0] = d[1] * d[3] * d[2];
+}
+
+bool ig_layout_is_dense(const struct kir_tensor *v)
+{
+	int rank = v->type.rank, d = ig_layout_dense_dim(rank);
+	return rank == 0 || v->type.dim[d] == 1 || v->stride[d] == 1;
+}
+
+int32_t ig_layout_buffer(struct ig_lower *L, const char *name, enum kir_space space, enum kir_elem elem, int64_t count)
+{
+	int64_t n;
+	if (!ig_add_i64(count, IG_LAYOUT_SLACK / kir_elem_bytes(elem), &n))
+		IG_BUG("buffer %s of %lld elements", name, (long long)count);
+	return kir_buffer_add(L->m, name, space, elem, n);
+}
+
+bool ig_layout_reshape(const struct kir_tensor *in, const struct ig_type *to, struct kir_tensor *out)
+{
+	const int64_t *a = in->type.dim, *b = to->dim;
+	int i = 0, j = 0, na = in->type.rank, nb = to->rank;
+	*out = *in;
+	out->type = *to;
+	for (int k = 0; k < IG_MAX_RANK; k++)
+		out->stride[k] = 0;
+	while (j < nb) {
+		/* The least groups of dimensions with equal products, in order: a group's memory must be one run of equal steps. */
+		int i0 = i, j0 = j;
+		int64_t pa = i < na ? a[i++] : 1, pb = b[j++];
+		while (pa != pb) {
+			if (pa < pb && i < na)
+				pa *= a[i++];
+			else if (pa > pb && j < nb)
+				pb *= b[j++];
+			else
+				IG_BUG("%s: reshape changes the number of elements", in->name);
+		}
+		while (j < nb && b[j] == 1)
+			j++;
+		while (i < na && a[i] == 1)
+			i++;
+		int64_t step = 0, run = 0;
+		for (int k = i - 1; k >= i0; k--) {
+			if (a[k] == 1)
+				continue;
+			if (run && in->stride[k] != run)
+				return false;
+			if (!run)
+				step = in->stride[k];
+			run = in->stride[k] * a[k];
+		}
+		for (int k = j - 1; k >= j0; k--) {
+			out->stride[k] = step;
+			step *= b[k];
+		}
+	}
+	return ig_layout_is_dense(out);
+}
+
+void ig_layout_slice_of(const struct ig_graph *g, const struct ig_node *n, int axis, int64_t *start, int64_t *step)
+{
+	const struct ig_attr *st = ig_attr(n, IG_A_STARTS), *ax = ig_attr(n, IG_A_AXES), *sp = ig_attr(n, IG_A_STEPS);
+	const struct ig_type *x = ig_vtype(g, n->in[0]);
+	*start = 0;
+	*step = 1;
+	for (int i = 0; st && i < st->n; i++) {
+		int64_t a = ax && i < ax->n ? ax->u.ints[i] : i, dim;
+		if (a < 0)
+			a += x->rank;
+		if (a != axis)
+			continue;
+		dim = x->dim[axis];
+		*step = sp && i < sp->n ? sp->u.ints[i] : 1;
+		int64_t s = st->u.ints[i], top = *step < 0 ? dim - 1 : dim;
+		if (s < 0)
+			s += dim;
+		*start = s < 0 ? 0 : s > top ? top : s;
+	}
+}
+
+static bool placed(const struct ig_lower *L, struct ig_vid v) { return L->view[v.i].buf >= 0; }
+
+static void place(struct ig_lower *L, struct ig_vid v, int32_t buf, int64_t base, const int64_t *stride)
+{
+	struct kir_tensor *t = &L->view[v.i];
+	t->buf = buf;
+	t->base = base;
+	for (int i = 0; i < t->type.rank; i++)
+		t->stride[i] = stride[i];
+}
+
+static void grow_in_place(struct ig_lower *L)
+{
+	while (L->n_in_place < L->m->n_bufs) {
+		if (L->n_in_place == L->cap_in_place)
+			ig_vec_grow((void **)&L->in_place, &L->cap_in_place, sizeof *L->in_place);
+		L->in_place[L->n_in_place++] = true;
+	}
+}
+
+static void place_new(struct ig_lower *L, struct ig_vid v)
+{
+	const struct ig_value *x = ig_value(L->g, v);
+	int64_t stride[IG_MAX_RANK];
+	ig_layout_strides(&x->type, stride);
+	place(L, v, ig_layout_buffer(L, x->name, KIR_ARENA, ig_layout_elem(x->type.dtype), ig_elems(&x->type)), 0, stride);
+	grow_in_place(L);
+}
+
+static bool computed(const struct ig_graph *g, struct ig_vid v)
+{
+	enum ig_op op = ig_def(g, v)->op;
+	return op != IG_OP_INPUT && op != IG_OP_CONSTANT;
+}
+
+static bool same_values(const struct ig_graph *g, const struct ig_type *a, const struct ig_type *b)
+{
+	const struct ig_qparam *p = ig_qparam(g, a->q), *q = ig_qparam(g, b->q);
+	return a->dtype == b->dtype && (p == q || (p && q && ig_qparam_equal(p, q)));
+}
+
+/* May the producer of v be told where to write? */
+static bool directable(const struct ig_lower *L, struct ig_vid v)
+{
+	return computed(L->g, v) && !placed(L, v) && !ig_graph_is_output(L->g, v);
+}
+
+static bool view_op(enum ig_op op) { return op == IG_OP_RESHAPE || op == IG_OP_FLATTEN || op == IG_OP_OBSERVE; }
+
+static void direct_concat(struct ig_lower *L, const struct ig_node *n)
+{
+	const struct kir_tensor *out = &L->view[n->out[0].i];
+	int axis = (int)ig_attr_int(n, IG_A_AXIS, 1);
+	int64_t at = 0;
+	if (axis < 0)
+		axis += out->type.rank;
+	for (int i = 0; i < n->n_in; i++) {
+		const struct ig_type *t = ig_vtype(L->g, n->in[i]);
+		if (directable(L, n->in[i]) && same_values(L->g, t, &out->type)) {
+			place(L, n->in[i], out->buf, out->base + at * out->stride[axis], out->stride);
+			L->in_place[out->buf] = false;
+		}
+		at += t->dim[axis];
+	}
+}
+
+/* From the last node to the first: results that go to the caller or into a concatenation are told so before their producers are reached. */
+static void plan_backward(struct ig_lower *L, const int32_t *out_buf)
+{
+	const struct ig_graph *g = L->g;
+	for (int32_t i = g->last; i >= 0; i = g->node[i].prev) {
+		const struct ig_node *n = &g->node[i];
+		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT)
+			continue;
+		struct ig_vid v = n->out[0];
+		const struct ig_type *t = ig_vtype(g, v);
+		int64_t stride[IG_MAX_RANK];
+		ig_layout_row_major(t, stride);
+		bool same_order = t->rank != 4 || t->dim[1] == 1 || t->dim[2] * t->dim[3] == 1;
+		for (int k = 0; k < g->n_outputs && same_order && !placed(L, v); k++)
+			if (g->output[k].i == v.i)
+				place(L, v, out_buf[k], 0, stride);
+		if (n->op == IG_OP_CONCAT) {
+			if (!placed(L, v))
+				place_new(L, v);
+			direct_concat(L, n);
+		}
+		struct kir_tensor up;
+		if (view_op(n->op) && placed(L, v) && directable(L, n->in[0]) && ig_layout_reshape(&L->view[v.i], ig_vtype(g, n->in[0]), &up)) {
+			place(L, n->in[0], up.buf, up.base, up.stride);
+			L->in_place[up.buf] = false;
+			L->alias[v.i] = true;
+		}
+	}
+}
+
+static bool slice_view(const struct ig_lower *L, const struct ig_node *n, const struct kir_tensor *in, struct kir_tensor *out)
+{
+	*out = *in;
+	out->type = *ig_vtype(L->g, n->out[0]);
+	for (int i = 0; i < out->type.rank; i++) {
+		int64_t start, step;
+		ig_layout_slice_of(L->g, n, i, &start, &step);
+		if (step < 1)
+			return false;
+		out->base += start * in->stride[i];
+		out->stride[i] = step * in->stride[i];
+	}
+	return ig_layout_is_dense(out);
+}
+
+static bool try_view(struct ig_lower *L, const struct ig_node *n)
+{
+	if (!view_op(n->op) && n->op != IG_OP_SLICE)
+		return false;
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]);
+	struct kir_tensor out;
+	if (n->op == IG_OP_SLICE ? !slice_view(L, n, in, &out) : !ig_layout_reshape(in, ig_vtype(L->g, n->out[0]), &out))
+		return false;
+	place(L, n->out[0], out.buf, out.base, out.stride);
+	L->alias[n->out[0].i] = true;
+	return true;
+}
+
+static bool same_place(const struct kir_tensor *a, const struct kir_tensor *b)
+{
+	bool same = a->buf == b->buf && a->base == b->base && ig_type_same_shape(&a->type, &b->type);
+	for (int i = 0; same && i < a->type.rank; i++)
+		same = a->type.dim[i] == 1 || a->stride[i] == b->stride[i];
+	return same;
+}
+
+/* May node n write its result over operand k? Element for element, and nothing reads that memory afterwards. */
+static bool may_overwrite(const struct ig_lower *L, const struct ig_node *n, int k, const int32_t *last_use, int32_t now)
+{
+	const struct ig_type *x = ig_vtype(L->g, n->in[k]), *y = ig_vtype(L->g, n->out[0]);
+	const struct kir_tensor *t = &L->view[n->in[k].i];
+	if (t->buf < 0 || L->m->buf[t->buf].space != KIR_ARENA || !L->in_place[t->buf] || !ig_type_same_shape(x, y) ||
+	    ig_layout_elem(x->dtype) != ig_layout_elem(y->dtype) || !ig_layout_is_dense(t))
+		return false;
+	for (int v = 0; v < L->g->n_values; v++)
+		if (L->view[v].buf == t->buf && last_use[v] > now)
+			return false;
+	for (int i = 0; i < n->n_in; i++) {
+		const struct kir_tensor *o = &L->view[n->in[i].i];
+		if (o->buf == t->buf && (ig_op_is_add(n->op) ? i != k : !same_place(o, t)))
+			return false;
+	}
+	return true;
+}
+
+static bool try_in_place(struct ig_lower *L, const struct ig_node *n, const int32_t *last_use, int32_t now)
+{
+	enum ig_quant_class q = ig_ops[n->op].quant;
+	int first = 0, end = 0;
+	if (L->o->keep)
+		return false;
+	if (ig_op_is_add(n->op))
+		first = 3, end = 4;
+	else if (q == IG_QC_ELTWISE)
+		end = 2;
+	else if (q == IG_QC_TABLE || n->op == IG_OP_BATCH_NORM || n->op == IG_OP_REQUANTIZE)
+		end = 1;
+	for (int k = first; k < end; k++)
+		if (may_overwrite(L, n, k, last_use, now)) {
+			const struct kir_tensor *t = &L->view[n->in[k].i];
+			place(L, n->out[0], t->buf, t->base, t->stride);
+			return true;
+		}
+	return false;
+}
+
+static void plan_forward(struct ig_lower *L, const int32_t *last_use)
+{
+	const struct ig_graph *g = L->g;
+	int32_t now = 0;
+	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++) {
+		const struct ig_node *n = ig_node(g, i);
+		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || placed(L, n->out[0]))
+			continue;
+		if (!try_view(L, n) && !try_in_place(L, n, last_use, now))
+			place_new(L, n->out[0]);
+	}
+}
+
+static void add_io(struct ig_lower *L, int32_t *out_buf)
+{
+	const struct ig_graph *g = L->g;
+	for (int i = 0; i < g->n_inputs; i++) {
+		const struct ig_value *x = ig_value(g, g->input[i]);
+		int64_t stride[IG_MAX_RANK];
+		const char *layout = ig_attr_str(ig_def(g, g->input[i]), IG_A_LAYOUT, "nchw");
+		if (layout[0] == 'n' && layout[1] == 'h')
+			ig_layout_strides(&x->type, stride);
+		else
+			ig_layout_row_major(&x->type, stride);
+		int32_t buf = kir_buffer_add(L->m, x->name, KIR_IN, ig_layout_elem(x->type.dtype), ig_elems(&x->type));
+		L->m->buf[buf].io = i;
+		place(L, g->input[i], buf, 0, stride);
+	}
+	for (int i = 0; i < g->n_outputs; i++) {
+		const struct ig_type *t = ig_vtype(g, g->output[i]);
+		out_buf[i] = kir_buffer_add(L->m, g->output_name[i] ? g->output_name[i] : "output", KIR_OUT, ig_layout_elem(t->dtype), ig_elems(t));
+		L->m->buf[out_buf[i]].io = i;
+	}
+}
+
+void ig_layout_plan(struct ig_lower *L, int32_t *out_buf)
+{
+	const struct ig_graph *g = L->g;
+	int32_t *last_use = IG_NEWN(L->arena, int32_t, g->n_values + 1), now = 0;
+	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++)
+		for (int k = 0; k < ig_node(g, i)->n_in; k++)
+			last_use[ig_node(g, i)->in[k].i] = now;
+	for (int i = 0; i < g->n_outputs; i++)
+		last_use[g->output[i].i] = INT32_MAX;
+	add_io(L, out_buf);
+	grow_in_place(L);
+	plan_backward(L, out_buf);
+	plan_forward(L, last_use);
+}

@@ -1,0 +1,225 @@
+/* What moves values: reshape, flatten, transpose, slice, pad, concat (where they are no views), quantize and dequantize. */
+#include "codegen/lower.h"
+#include "ir/tables.h"
+#include "runtime/qmath.h"
+
+/* out[i] = in[i] over the whole of `out`, whose shape both have. */
+static void copy_view(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in)
+{
+	struct ig_nest nest;
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	enum kir_elem e = ig_layout_elem(out->type.dtype);
+	ig_nest_copy(b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e);
+}
+
+/* A space in which both shapes can be indexed: their dimensions split at the boundaries of either. False when boundaries do not divide, or too many. */
+static bool common_space(const struct kir_tensor *out, const struct kir_tensor *in, struct ig_nest *n)
+{
+	int64_t extent[IG_NEST_RANK], so[IG_NEST_RANK], si[IG_NEST_RANK];
+	int r = IG_NEST_RANK, i = out->type.rank - 1, j = in->type.rank - 1;
+	int64_t a = 1, b = 1, da = 1, db = 1; /* what is left of the current dimensions, and their elements already split off */
+	for (;;) {
+		while (a == 1 && i >= 0)
+			a = out->type.dim[i--], da = 1;
+		while (b == 1 && j >= 0)
+			b = in->type.dim[j--], db = 1;
+		if (a == 1 && b == 1)
+			break;
+		int64_t e = a < b ? a : b;
+		if (a % e || b % e || r == 0)
+			return false;
+		extent[--r] = e;
+		so[r] = out->stride[i + 1] * da;
+		si[r] = in->stride[j + 1] * db;
+		a /= e, da *= e;
+		b /= e, db *= e;
+	}
+	ig_nest_init(n, IG_NEST_RANK - r, extent + r);
+	ig_nest_operand(n, out->buf, out->base, so + r);
+	ig_nest_operand(n, in->buf, in->base, si + r);
+	return true;
+}
+
+static bool lower_reshape(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	struct kir_builder b = ig_low_func(L, id);
+	enum kir_elem e = ig_layout_elem(out->type.dtype);
+	struct ig_nest nest;
+	if (common_space(out, in, &nest)) {
+		ig_nest_copy(&b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e);
+		return true;
+	}
+	/* Through logical order in scratch. */
+	struct kir_tensor flat = *in;
+	flat.buf = ig_layout_buffer(L, "logical", KIR_SCRATCH, e, ig_elems(&in->type));
+	flat.base = 0;
+	ig_layout_row_major(&flat.type, flat.stride);
+	copy_view(L, &b, &flat, in);
+	flat.type = out->type;
+	ig_layout_row_major(&flat.type, flat.stride);
+	copy_view(L, &b, out, &flat);
+	return true;
+}
+
+bool ig_lower_reshape(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
+bool ig_lower_flatten(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
+bool ig_lower_observe(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
+
+bool ig_lower_transpose(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	const struct ig_attr *perm = ig_attr(n, IG_A_PERM);
+	struct kir_tensor from = *in;
+	for (int i = 0; i < out->type.rank; i++) {
+		int64_t p = perm ? perm->u.ints[i] : out->type.rank - 1 - i;
+		from.stride[i] = in->stride[p];
+		from.type.dim[i] = in->type.dim[p];
+	}
+	struct kir_builder b = ig_low_func(L, id);
+	copy_view(L, &b, out, &from);
+	return true;
+}
+
+bool ig_lower_slice(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	struct kir_tensor from = *in;
+	from.type = out->type;
+	for (int i = 0; i < out->type.rank; i++) {
+		int64_t start, step;
+		ig_layout_slice_of(L->g, n, i, &start, &step);
+		from.base += start * in->stride[i];
+		from.stride[i] = step * in->stride[i];
+	}
+	struct kir_builder b = ig_low_func(L, id);
+	copy_view(L, &b, out, &from);
+	return true;
+}
+
+/* The fill goes around the copied box: for each axis the slabs before and behind it, within the box on the axes already done. */
+bool ig_lower_pad(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	const struct ig_attr *pads = ig_attr(n, IG_A_PADS);
+	const struct ig_qparam *q = ig_qparam(L->g, out->type.q);
+	float value = (float)ig_attr_float(n, IG_A_VALUE, 0);
+	enum kir_elem e = ig_layout_elem(out->type.dtype);
+	int64_t fill = e == KIR_F32 ? (int32_t)ig_bits_of(value) : q ? ig_quantize(value, q->scale[0], q->zero_point[0], q->qmin, q->qmax) : (int64_t)value;
+	struct kir_builder b = ig_low_func(L, id);
+	struct kir_tensor box = *out;
+	int rank = out->type.rank;
+	for (int i = 0; i < rank; i++) {
+		int64_t before = pads ? pads->u.ints[i] : 0, dim = in->type.dim[i], total = out->type.dim[i];
+		int64_t from[2] = {0, before + dim}, size[2] = {before, total - before - dim};
+		for (int k = 0; k < 2; k++) {
+			struct kir_tensor slab = box;
+			struct ig_nest nest;
+			if (size[k] < 1)
+				continue;
+			slab.type.dim[i] = size[k];
+			slab.base += from[k] * slab.stride[i];
+			ig_nest_init(&nest, rank, slab.type.dim);
+			ig_nest_view(&nest, &slab);
+			ig_nest_fill(&b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e, fill);
+		}
+		box.base += before * box.stride[i];
+		box.type.dim[i] = dim;
+	}
+	copy_view(L, &b, &box, in);
+	return true;
+}
+
+bool ig_lower_concat(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *out = ig_low_view(L, n->out[0]);
+	const struct ig_qparam *qo = ig_qparam(L->g, out->type.q);
+	int axis = (int)ig_attr_int(n, IG_A_AXIS, 1);
+	int64_t at = 0;
+	struct kir_builder b = {L->m, NULL};
+	if (axis < 0)
+		axis += out->type.rank;
+	for (int i = 0; i < n->n_in; i++) {
+		const struct kir_tensor *in = ig_low_view(L, n->in[i]);
+		const struct ig_qparam *qi = ig_qparam(L->g, in->type.q);
+		struct kir_tensor to = *out;
+		to.type = in->type;
+		to.base = out->base + at * out->stride[axis];
+		at += in->type.dim[axis];
+		if (in->type.dtype != out->type.dtype || !qi != !qo)
+			return ig_low_refuse(L, id, "its operands and result must be all quantized or all float32");
+		if (in->buf == to.buf && in->base == to.base)
+			continue; /* its producer wrote it here */
+		if (!b.f)
+			b = ig_low_func(L, id);
+		if (qi && !ig_qparam_equal(qi, qo)) {
+			uint8_t t[256];
+			ig_table_requantize(qi, qo, t);
+			ig_sched_table(L, &b, &to, in, t);
+		} else {
+			copy_view(L, &b, &to, in);
+		}
+	}
+	return true;
+}
+
+/* ---- quantize, dequantize ---- */
+struct conversion {
+	float scale;
+	struct ig_vec_pack pack;
+	int lanes;
+};
+
+static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct conversion *c = ctx;
+	int lanes = p->lanes < c->lanes ? p->lanes : c->lanes, n = 0;
+	kir_val v[KIR_MAX_LANES];
+	for (int at = 0; at < p->active; at += lanes) {
+		struct kir_addr a = p->at[1];
+		a.base += p->step[1] ? at : 0;
+		kir_val x = ig_vec_load_f(b, &a, lanes, p->active - at < lanes ? p->active - at : lanes, p->step[1]);
+		v[n++] = kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
+	}
+	ig_vec_store_q(b, v, n, lanes, &c->pack, p->at[0], p->active);
+}
+
+static void dequantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct conversion *c = ctx;
+	kir_val x = ig_vec_load_qf(b, &p->at[1], p->lanes, p->active, p->step[1], c->pack.zp);
+	ig_vec_store_f(b, kb_op2(b, KIR_MUL, x, kb_const_f(b, p->lanes, c->scale)), p->at[0], p->active);
+}
+
+static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam *q, bool to_float)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	struct ig_nest nest;
+	if (!q || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
+		return ig_low_refuse(L, id, "it converts between float32 and bytes with parameters");
+	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true}, L->lanes};
+	struct kir_builder b = ig_low_func(L, id);
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	ig_nest_run(&b, &nest, to_float ? L->lanes : 4 * L->lanes, to_float ? dequantize_body : quantize_body, &c);
+	return true;
+}
+
+bool ig_lower_quantize(struct ig_lower *L, struct ig_nid id)
+{
+	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->out[0])->q), false);
+}
+
+bool ig_lower_dequantize(struct ig_lower *L, struct ig_nid id)
+{
+	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->in[0])->q), true);
+}

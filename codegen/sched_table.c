@@ -1,0 +1,172 @@
+/* Functions of one value: a 256-entry table between bytes, the float sequence between float32; normalize on raw bytes by a table per channel. */
+#include "codegen/lower.h"
+#include "ir/requant.h"
+#include "ir/tables.h"
+
+struct unary {
+	enum ig_op op;
+	double lo, hi;
+	float alpha;
+	int32_t table;
+};
+
+static void table_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct unary *u = ctx;
+	kir_val x = kb_load_n(b, KIR_T(KIR_I8, p->lanes), p->at[1], p->active);
+	kb_store_n(b, kb_lut(b, KIR_I8, x, kb_addr(u->table, 0)), p->at[0], p->active);
+}
+
+/* One table over a whole view. */
+void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256])
+{
+	struct unary u = {.table = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.table", b->f->layer), KIR_I8, 256, t)};
+	struct ig_nest nest;
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	ig_nest_run(b, &nest, L->t->vector_bytes, table_body, &u);
+}
+
+static void unary_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct unary *u = ctx;
+	kir_val x = ig_vec_load_f(b, &p->at[1], p->lanes, p->active, p->step[1]);
+	switch (u->op) {
+	case IG_OP_LEAKY_RELU: x = ig_math_leaky_relu(b, x, u->alpha); break;
+	case IG_OP_SIGMOID: x = ig_math_sigmoid(b, x); break;
+	case IG_OP_TANH: x = ig_math_tanh(b, x); break;
+	case IG_OP_HARD_SWISH: x = ig_math_hard_swish(b, x); break;
+	default: x = ig_vec_clamp_f(b, x, u->lo, u->hi); break;
+	}
+	ig_vec_store_f(b, x, p->at[0], p->active);
+}
+
+static bool lower_unary(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	const struct ig_qparam *qi = ig_qparam(L->g, in->type.q), *qo = ig_qparam(L->g, out->type.q);
+	if (in->type.dtype != out->type.dtype || (!ig_low_is_float(in) && (!qi || !qo)))
+		return ig_low_refuse(L, id, "its operand and result must be both quantized or both float32");
+	struct kir_builder b = ig_low_func(L, id);
+	if (!ig_low_is_float(in)) {
+		uint8_t t[256];
+		if (n->op == IG_OP_REQUANTIZE)
+			ig_table_requantize(qi, qo, t);
+		else
+			ig_table_unary(n, qi, qo, t);
+		ig_sched_table(L, &b, out, in, t);
+		return true;
+	}
+	struct unary u = {.op = n->op, .alpha = (float)ig_attr_float(n, IG_A_ALPHA, 0.01)};
+	struct ig_nest nest;
+	ig_act_bounds(n, &u.lo, &u.hi);
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	ig_nest_run(&b, &nest, L->lanes, unary_body, &u);
+	return true;
+}
+
+bool ig_lower_relu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_relu6(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_clip(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_leaky_relu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_sigmoid(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_tanh(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_hard_swish(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_requantize(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+
+/* ---- normalize ---- */
+struct normalize {
+	int64_t channels;
+	int32_t table; /* bytes: 256 entries a channel */
+	bool quantized;
+	float scale;
+};
+
+static void normalize_table_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct normalize *z = ctx;
+	for (int64_t c = 0; c < z->channels; c++) {
+		struct kir_addr x = p->at[1], y = p->at[0], t = kb_addr(z->table, 256 * c);
+		x.base += p->at[2].base * c;
+		y.base += p->at[3].base * c;
+		kir_val q = kb_load(b, KIR_T(KIR_I8, 1), x);
+		if (z->quantized)
+			kb_store(b, kb_lut(b, KIR_I8, q, t), y);
+		else
+			ig_vec_store_f(b, kb_lut(b, KIR_F32, q, t), y, 1);
+	}
+}
+
+/* All channels of one pixel at a time: each has its own table. Operands 2 and 3 carry the channel strides in their base. */
+static void normalize_bytes(struct ig_lower *L, struct ig_nid id, const struct kir_tensor *out, const struct kir_tensor *in)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct ig_qparam *qo = ig_qparam(L->g, out->type.q);
+	struct normalize z = {.channels = out->type.dim[1], .quantized = !ig_low_is_float(out)};
+	const char *name = ig_arena_printf(L->arena, "%s.tables", n->name);
+	if (z.quantized) {
+		uint8_t *t = IG_NEWN(L->arena, uint8_t, 256 * z.channels);
+		for (int64_t c = 0; c < z.channels; c++)
+			ig_table_normalize(n, c, qo, t + 256 * c);
+		z.table = kir_buffer_const(L->m, name, KIR_I8, 256 * z.channels, t);
+	} else {
+		float *t = IG_NEWN(L->arena, float, 256 * z.channels);
+		for (int64_t c = 0; c < z.channels; c++)
+			ig_table_normalize_float(n, c, t + 256 * c);
+		z.table = kir_buffer_const(L->m, name, KIR_F32, 256 * z.channels, t);
+	}
+	struct kir_builder b = ig_low_func(L, id);
+	struct ig_nest nest;
+	struct kir_tensor o = *out, i = *in;
+	int64_t none[IG_MAX_RANK] = {0};
+	o.type.dim[1] = i.type.dim[1] = 1;
+	ig_nest_init(&nest, out->type.rank, o.type.dim);
+	ig_nest_view(&nest, &o);
+	ig_nest_view(&nest, &i);
+	ig_nest_operand(&nest, in->buf, in->stride[1], none);
+	ig_nest_operand(&nest, out->buf, out->stride[1], none);
+	ig_nest_run(&b, &nest, 1, normalize_table_body, &z);
+}
+
+static void normalize_float_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct normalize *z = ctx;
+	kir_val x = ig_vec_load_f(b, &p->at[1], p->lanes, p->active, p->step[1]);
+	kir_val mean = ig_vec_load_f(b, &p->at[2], p->lanes, p->active, p->step[2]), std = ig_vec_load_f(b, &p->at[3], p->lanes, p->active, p->step[3]);
+	x = kb_op2(b, KIR_DIV, x, kb_const_f(b, p->lanes, z->scale));
+	ig_vec_store_f(b, kb_op2(b, KIR_DIV, kb_op2(b, KIR_SUB, x, mean), std), p->at[0], p->active);
+}
+
+bool ig_lower_normalize(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	int64_t channels = out->type.rank > 1 ? out->type.dim[1] : 1, stride[IG_MAX_RANK] = {0};
+	if (out->type.rank < 2)
+		return ig_low_refuse(L, id, "it needs an input with a channel axis");
+	if (!ig_low_is_float(in)) {
+		normalize_bytes(L, id, out, in);
+		return true;
+	}
+	if (!ig_low_is_float(out))
+		return ig_low_refuse(L, id, "a quantized result needs bytes as its input");
+	struct normalize z = {.channels = channels};
+	float *par = IG_NEWN(L->arena, float, 2 * channels);
+	for (int64_t c = 0; c < channels; c++)
+		ig_normalize_constants(n, c, &z.scale, &par[c], &par[channels + c]);
+	int32_t buf = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.constants", n->name), KIR_F32, 2 * channels, par);
+	struct kir_builder b = ig_low_func(L, id);
+	struct ig_nest nest;
+	stride[1] = 1;
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	ig_nest_operand(&nest, buf, 0, stride);
+	ig_nest_operand(&nest, buf, channels, stride);
+	ig_nest_run(&b, &nest, L->lanes, normalize_float_body, &z);
+	return true;
+}
