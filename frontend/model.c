@@ -1,0 +1,84 @@
+/* Entry points: model files and files of quantization rules. */
+#include "frontend/frontend.h"
+
+#include <stdlib.h>
+
+#include "frontend/ast.h"
+#include "frontend/fileio.h"
+#include "frontend/qconfig_parse.h"
+#include "frontend/sema.h"
+
+#define MAX_TEXT (64u << 20)
+
+static bool check_size(const char *path, size_t len, struct ig_diag *d)
+{
+	if (len <= MAX_TEXT)
+		return true;
+	ig_error(d, ig_loc_file(d, path), "this file has %zu bytes; a model text has at most %u", len, MAX_TEXT);
+	return false;
+}
+
+struct ig_model *ig_model_parse(const char *path, const char *text, size_t len, struct ig_diag *d)
+{
+	int before = ig_diag_errors(d);
+	if (!check_size(path, len, d))
+		return NULL;
+	struct ast_file *f = ig_ast_parse(path, text, len, d);
+	/* Where statements are missing for want of syntax, the checker would complain of their absence. */
+	bool syntax = ig_diag_errors(d) == before;
+	struct ig_model *m = ig_xcalloc(1, sizeof *m);
+	if (syntax) {
+		m->graph = ig_sema_model(f, d);
+		m->qconfig = ig_qconfig_rules(f, d);
+	}
+	ig_ast_free(f);
+	if (ig_diag_errors(d) == before)
+		return m;
+	ig_model_free(m);
+	return NULL;
+}
+
+struct ig_model *ig_model_load(const char *path, struct ig_diag *d)
+{
+	struct ig_map map;
+	if (!ig_map_file(path, &map, d))
+		return NULL;
+	struct ig_model *m = ig_model_parse(path, map.data ? (const char *)map.data : "", map.bytes, d);
+	ig_unmap(&map);
+	return m;
+}
+
+void ig_model_free(struct ig_model *m)
+{
+	if (!m)
+		return;
+	ig_graph_free(m->graph);
+	ig_qconfig_map_free(m->qconfig);
+	free(m);
+}
+
+struct ig_qconfig_map *ig_qconfig_load(const char *path, struct ig_diag *d)
+{
+	struct ig_map map;
+	int before = ig_diag_errors(d);
+	if (!ig_map_file(path, &map, d))
+		return NULL;
+	struct ig_qconfig_map *m = NULL;
+	if (check_size(path, map.bytes, d)) {
+		struct ast_file *f = ig_ast_parse(path, map.data ? (const char *)map.data : "", map.bytes, d);
+		if (f->models || f->blocks || f->weights)
+			ig_error(d, f->models ? f->models->loc : f->blocks ? f->blocks->loc : f->weights->loc,
+			         "a file of quantization rules has a quantize block and nothing else");
+		else if (!f->quantize && ig_diag_errors(d) == before)
+			ig_error(d, (struct ig_loc){.file = f->file}, "there is no quantize block in this file");
+		if (ig_diag_errors(d) == before)
+			m = ig_qconfig_rules(f, d);
+		ig_ast_free(f);
+	}
+	ig_unmap(&map);
+	if (m && ig_diag_errors(d) > before) {
+		ig_qconfig_map_free(m);
+		m = NULL;
+	}
+	return m;
+}
