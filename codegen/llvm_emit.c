@@ -169,8 +169,8 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *data)
 	struct frames *f = data;
 	char *text = LLVMGetDiagInfoDescription(info);
 	long long bytes;
-	const char *name = strstr(text, "in function '"), *prefix = f->l->p->name;
-	if (sscanf(text, "stack frame size (%lld)", &bytes) == 1 && name) {
+	const char *size = strstr(text, "stack frame size ("), *name = strstr(text, "in function '"), *prefix = f->l->p->name;
+	if (size && name && sscanf(size, "stack frame size (%lld)", &bytes) == 1) {
 		name += strlen("in function '");
 		size_t n = strlen(prefix);
 		const char *what = strncmp(name, prefix, n) == 0 && name[n] == '_' ? name + n + 1 : "";
