@@ -24,6 +24,18 @@ bool ig_infer_rank(const struct ig_graph *g, const struct ig_node *n, int i, int
 	return false;
 }
 
+bool ig_infer_constants(const struct ig_graph *g, const struct ig_node *n, int first, int count, struct ig_diag *d)
+{
+	for (int i = first; i < first + count && i < n->n_in; i++) {
+		if (!ig_const_data(g, n->in[i])) {
+			ig_error(d, n->loc, "%s '%s': operand %d, '%s', must be a constant (weights are packed when the model is compiled)", ig_ops[n->op].name,
+			         n->name, i + 1, ig_value(g, n->in[i])->name);
+			return false;
+		}
+	}
+	return true;
+}
+
 bool ig_infer_axis(struct ig_graph *g, struct ig_nid id, int64_t dflt, int rank, int64_t *axis, struct ig_diag *d)
 {
 	const struct ig_node *n = ig_node(g, id);

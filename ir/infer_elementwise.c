@@ -102,7 +102,7 @@ bool ig_infer_batch_norm(struct ig_graph *g, struct ig_nid id, struct ig_diag *d
 {
 	static const char *const what[5] = {"", "weight", "bias", "running_mean", "running_var"};
 	const struct ig_node *n = ig_node(g, id);
-	if (!infer_unary(g, id, d, out))
+	if (!infer_unary(g, id, d, out) || !ig_infer_constants(g, n, 1, 4, d))
 		return false;
 	if (out->rank < 2) {
 		ig_error(d, n->loc, "batch_norm '%s' needs at least two dimensions, not %s", n->name, ig_infer_shape(g, n->in[0]));

@@ -16,6 +16,8 @@ typedef bool ig_infer_fn(struct ig_graph *g, struct ig_nid id, struct ig_diag *d
 /* Operand `i` must be f32 or quantized (raw bytes, integers: an error that says so). */
 bool ig_infer_numeric(const struct ig_graph *g, const struct ig_node *n, int i, struct ig_diag *d);
 bool ig_infer_rank(const struct ig_graph *g, const struct ig_node *n, int i, int rank, struct ig_diag *d);
+/* Operands from `first` on must be constants: kernels are packed at compile time. */
+bool ig_infer_constants(const struct ig_graph *g, const struct ig_node *n, int first, int count, struct ig_diag *d);
 /* Makes a negative axis positive, writes it back; error when out of range. */
 bool ig_infer_axis(struct ig_graph *g, struct ig_nid id, int64_t dflt, int rank, int64_t *axis, struct ig_diag *d);
 bool ig_infer_bounds(const struct ig_node *n, struct ig_diag *d); /* min <= max, no NaN */

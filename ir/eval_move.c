@@ -1,0 +1,150 @@
+/* Operations that move values, and conversions between float and quantized. */
+#include "ir/eval.h"
+#include "ir/tables.h"
+#include "runtime/qmath.h"
+
+#include <math.h>
+#include <string.h>
+
+void ig_eval_input(struct ig_eval *e) { (void)e; }    /* its tensor was filled by the caller's data */
+void ig_eval_constant(struct ig_eval *e) { (void)e; } /* its tensor is its data */
+
+static void copy(struct ig_eval *e) { memcpy(e->out->data, e->in[0]->data, e->out->bytes); }
+
+void ig_eval_reshape(struct ig_eval *e) { copy(e); }
+void ig_eval_flatten(struct ig_eval *e) { copy(e); }
+void ig_eval_observe(struct ig_eval *e) { copy(e); }
+
+/* Result element (i0, i1, ...) comes from input element base + sum of i * step. */
+static void gather(struct ig_eval *e, int64_t base, const int64_t *step)
+{
+	const struct ig_type *t = &e->out->type;
+	size_t w = ig_eval_width(t);
+	int64_t count = ig_elems(t), index[IG_MAX_RANK] = {0}, at = base;
+	const unsigned char *from = e->in[0]->data;
+	unsigned char *to = e->out->data;
+	for (int64_t i = 0; i < count; i++, to += w) {
+		memcpy(to, from + (size_t)at * w, w);
+		for (int k = t->rank - 1; k >= 0; k--) {
+			at += step[k];
+			if (++index[k] < t->dim[k])
+				break;
+			at -= step[k] * t->dim[k];
+			index[k] = 0;
+		}
+	}
+}
+
+void ig_eval_transpose(struct ig_eval *e)
+{
+	const struct ig_type *x = &e->in[0]->type;
+	const struct ig_attr *perm = ig_attr(e->n, IG_A_PERM);
+	int64_t stride[IG_MAX_RANK] = {0}, step[IG_MAX_RANK] = {0};
+	ig_eval_strides(x, stride);
+	for (int i = 0; i < x->rank; i++)
+		step[i] = stride[perm ? perm->u.ints[i] : x->rank - 1 - i];
+	gather(e, 0, step);
+}
+
+void ig_eval_slice(struct ig_eval *e)
+{
+	const struct ig_type *x = &e->in[0]->type;
+	const struct ig_attr *st = ig_attr(e->n, IG_A_STARTS), *ax = ig_attr(e->n, IG_A_AXES), *sp = ig_attr(e->n, IG_A_STEPS);
+	int64_t step[IG_MAX_RANK] = {0}, stride[IG_MAX_RANK] = {0}, base = 0;
+	ig_eval_strides(x, stride);
+	memcpy(step, stride, sizeof step);
+	for (int i = 0; i < st->n; i++) { /* inference wrote all four lists out */
+		int64_t a = ax->u.ints[i];
+		base += st->u.ints[i] * stride[a];
+		step[a] = stride[a] * sp->u.ints[i];
+	}
+	gather(e, base, step);
+}
+
+static uint8_t pad_byte(const struct ig_eval *e, double value)
+{
+	const struct ig_qparam *q = e->qy;
+	if (q)
+		return (uint8_t)ig_quantize((float)value, q->scale[0], q->zero_point[0], q->qmin, q->qmax);
+	bool is_signed = e->out->type.dtype == IG_DT_S8; /* plain bytes: the nearest value */
+	return (uint8_t)ig_pack((float)value, 0, is_signed ? -128 : 0, is_signed ? 127 : 255);
+}
+
+void ig_eval_pad(struct ig_eval *e)
+{
+	const struct ig_type *x = &e->in[0]->type, *y = &e->out->type;
+	const int64_t *pads = ig_attr(e->n, IG_A_PADS)->u.ints;
+	double value = ig_attr_float(e->n, IG_A_VALUE, 0);
+	int64_t count = ig_elems(y), inputs = ig_elems(x), index[IG_MAX_RANK] = {0}, stride[IG_MAX_RANK] = {0}, at = 0;
+	size_t w = ig_eval_width(y);
+	if (w == 1)
+		memset(e->out->data, pad_byte(e, value), e->out->bytes);
+	else
+		for (int64_t i = 0; i < count; i++)
+			((float *)e->out->data)[i] = (float)value;
+	ig_eval_strides(y, stride);
+	for (int k = 0; k < y->rank; k++)
+		at += pads[k] * stride[k];
+	for (int64_t i = 0; i < inputs; i++) {
+		memcpy((unsigned char *)e->out->data + (size_t)at * w, (const unsigned char *)e->in[0]->data + (size_t)i * w, w);
+		for (int k = x->rank - 1; k >= 0; k--) {
+			at += stride[k];
+			if (++index[k] < x->dim[k])
+				break;
+			at -= stride[k] * x->dim[k];
+			index[k] = 0;
+		}
+	}
+}
+
+/* Inputs of other parameters are requantized by their table; equal parameters copy. */
+void ig_eval_concat(struct ig_eval *e)
+{
+	int64_t axis = ig_attr_int(e->n, IG_A_AXIS, 1);
+	struct ig_axis_view y = ig_axis_view(&e->out->type, axis);
+	size_t w = ig_eval_width(&e->out->type), done = 0;
+	for (int k = 0; k < e->n->n_in; k++) {
+		struct ig_axis_view x = ig_axis_view(&e->in[k]->type, axis);
+		const struct ig_qparam *q = ig_eval_q(e, k);
+		size_t run = (size_t)(x.extent * x.inner) * w;
+		uint8_t t[256];
+		bool table = q && !ig_qparam_equal(q, e->qy);
+		if (table)
+			ig_table_requantize(q, e->qy, t);
+		for (int64_t o = 0; o < x.outer; o++) {
+			const uint8_t *from = (const uint8_t *)e->in[k]->data + (size_t)o * run;
+			uint8_t *to = (uint8_t *)e->out->data + (size_t)(o * y.extent * y.inner) * w + done;
+			if (!table)
+				memcpy(to, from, run);
+			else
+				for (size_t i = 0; i < run; i++)
+					to[i] = t[from[i]];
+		}
+		done += run;
+	}
+}
+
+void ig_eval_quantize(struct ig_eval *e)
+{
+	const struct ig_qparam *q = e->qy;
+	const float *x = e->in[0]->data;
+	for (size_t i = 0; i < e->out->bytes; i++)
+		((uint8_t *)e->out->data)[i] = (uint8_t)ig_quantize(x[i], q->scale[0], q->zero_point[0], q->qmin, q->qmax);
+}
+
+void ig_eval_dequantize(struct ig_eval *e)
+{
+	const struct ig_qparam *q = ig_eval_q(e, 0);
+	float *y = e->out->data;
+	int64_t n = ig_elems(&e->out->type);
+	for (int64_t i = 0; i < n; i++)
+		y[i] = (float)ig_eval_int(e->in[0]->data, q, i) * q->scale[0];
+}
+
+void ig_eval_requantize(struct ig_eval *e)
+{
+	uint8_t t[256];
+	ig_table_requantize(ig_eval_q(e, 0), e->qy, t);
+	for (size_t i = 0; i < e->out->bytes; i++)
+		((uint8_t *)e->out->data)[i] = t[((const uint8_t *)e->in[0]->data)[i]];
+}

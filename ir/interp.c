@@ -1,0 +1,134 @@
+/* The reference interpreter's driver: one tensor for each value, kept; nodes evaluated in the graph's order. */
+#include "ir/interp.h"
+
+#include "ir/eval.h"
+#include "ir/infer.h"
+#include "runtime/qmath.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ig_interp {
+	const struct ig_graph *g;
+	struct ig_arena *arena;
+	struct ig_tensor **value; /* by value id */
+	struct ig_eval *step;
+	int n_steps;
+};
+
+static ig_eval_fn *const table[IG_OP_COUNT] = {
+#define O(e, text, ...) ig_eval_##text,
+#include "ir/ops.def"
+#undef O
+};
+
+struct ig_axis_view ig_axis_view(const struct ig_type *t, int64_t axis)
+{
+	struct ig_axis_view v = {1, t->rank ? t->dim[axis] : 1, 1};
+	for (int i = 0; i < t->rank; i++) {
+		if (i < axis)
+			v.outer *= t->dim[i];
+		if (i > axis)
+			v.inner *= t->dim[i];
+	}
+	return v;
+}
+
+void ig_eval_strides(const struct ig_type *t, int64_t stride[IG_MAX_RANK])
+{
+	int64_t s = 1;
+	for (int i = t->rank - 1; i >= 0; i--) {
+		stride[i] = s;
+		s *= t->dim[i];
+	}
+}
+
+static bool prepare(struct ig_interp *it, struct ig_eval *e, const struct ig_node *n, struct ig_diag *d)
+{
+	const struct ig_graph *g = it->g;
+	*e = (struct ig_eval){.g = g, .n = n, .arena = it->arena};
+	e->in = IG_NEWN(it->arena, const struct ig_tensor *, n->n_in ? n->n_in : 1);
+	for (int i = 0; i < n->n_in; i++)
+		e->in[i] = it->value[n->in[i].i];
+	if (n->op == IG_OP_CONSTANT)
+		it->value[n->out[0].i] = n->data;
+	else
+		it->value[n->out[0].i] = ig_tensor_new(it->arena, ig_vtype(g, n->out[0]));
+	e->out = it->value[n->out[0].i];
+	e->qy = ig_qparam(g, ig_vtype(g, n->out[0])->q);
+	if (n->n_in == 0 || ig_vtype(g, n->in[0])->q.i < 0)
+		return true;
+	if (ig_ops[n->op].quant == IG_QC_COMPUTE)
+		return ig_requant_of(g, n, it->arena, &e->requant, d);
+	if (ig_ops[n->op].quant == IG_QC_ELTWISE)
+		return ig_eltwise_of(g, n, &e->eltwise, d);
+	return true;
+}
+
+struct ig_interp *ig_interp_new(const struct ig_graph *g, struct ig_diag *d)
+{
+	if (!ig_verify(g, "preparing the interpreter", d))
+		return NULL;
+	struct ig_interp *it = ig_xcalloc(1, sizeof *it);
+	it->g = g;
+	it->arena = ig_arena_new();
+	it->value = IG_NEWN(it->arena, struct ig_tensor *, g->n_values ? g->n_values : 1);
+	it->step = IG_NEWN(it->arena, struct ig_eval, g->n_nodes ? g->n_nodes : 1);
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		if (!prepare(it, &it->step[it->n_steps++], ig_node(g, id), d)) {
+			ig_interp_free(it);
+			return NULL;
+		}
+	}
+	return it;
+}
+
+void ig_interp_free(struct ig_interp *it)
+{
+	if (!it)
+		return;
+	ig_arena_free(it->arena);
+	free(it);
+}
+
+/* Bytes in nhwc order become the logical order. */
+static void nhwc_to_nchw(struct ig_tensor *t, const void *data)
+{
+	const int64_t *s = t->type.dim;
+	size_t w = ig_eval_width(&t->type);
+	const unsigned char *from = data;
+	unsigned char *to = t->data;
+	for (int64_t b = 0; b < s[0]; b++)
+		for (int64_t p = 0; p < s[2] * s[3]; p++)
+			for (int64_t c = 0; c < s[1]; c++, from += w)
+				memcpy(to + (size_t)((b * s[1] + c) * s[2] * s[3] + p) * w, from, w);
+}
+
+static void canonical_nans(struct ig_tensor *t)
+{
+	float *f = t->data;
+	int64_t n = ig_elems(&t->type);
+	for (int64_t i = 0; i < n; i++)
+		f[i] = ig_canonical_nan(f[i]);
+}
+
+void ig_interp_run(struct ig_interp *it, const void *const *in)
+{
+	const struct ig_graph *g = it->g;
+	for (int i = 0; i < g->n_inputs; i++) {
+		struct ig_tensor *t = it->value[g->input[i].i];
+		if (strcmp(ig_attr_str(ig_def(g, g->input[i]), IG_A_LAYOUT, "nchw"), "nhwc") == 0)
+			nhwc_to_nchw(t, in[i]);
+		else
+			memcpy(t->data, in[i], t->bytes);
+	}
+	for (int i = 0; i < it->n_steps; i++)
+		table[it->step[i].n->op](&it->step[i]);
+	for (int i = 0; i < g->n_outputs; i++) {
+		struct ig_tensor *t = it->value[g->output[i].i];
+		if (t->type.dtype == IG_DT_F32 && ig_def(g, g->output[i])->op != IG_OP_CONSTANT)
+			canonical_nans(t);
+	}
+}
+
+const struct ig_tensor *ig_interp_value(const struct ig_interp *it, struct ig_vid v) { return it->value[v.i]; }
