@@ -66,8 +66,7 @@ static bool to_depthwise(struct ig_graph *g, struct ig_nid id)
 	int64_t groups = ig_attr_int(n, IG_A_GROUPS, 1), ic = ig_vtype(g, n->in[0])->dim[1], oc = ig_vtype(g, n->out[0])->dim[1];
 	if (groups < 2 || groups != ic || groups != oc)
 		return false;
-	ig_attr_unset(g, id, IG_A_GROUPS);
-	ig_node(g, id)->op = n->op == IG_OP_CONV2D ? IG_OP_DEPTHWISE_CONV2D : IG_OP_DEPTHWISE_CONV2D_ADD;
+	ig_set_op(g, id, n->op == IG_OP_CONV2D ? IG_OP_DEPTHWISE_CONV2D : IG_OP_DEPTHWISE_CONV2D_ADD);
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct weights {
 	const float *w, *b; /* b NULL: none */
 	int64_t oc, per;    /* weights of a channel */
 	int32_t qmin, qmax;
+	bool bias_f32; /* the bias stays float */
 };
 
 static int32_t quantize_weight(float w, float scale, int32_t qmin, int32_t qmax)
@@ -55,7 +56,7 @@ static float *weight_scales(const struct weights *p, float s_x, const struct ig_
 	float whole = q->weight.per_channel ? 0 : weight_scale(p->w, p->oc * p->per, p, q->weight.observer);
 	for (int64_t c = 0; c < p->oc; c++)
 		scale[c] = q->weight.per_channel ? weight_scale(p->w + c * p->per, p->per, p, q->weight.observer) : whole;
-	for (int64_t c = 0; c < p->oc && p->b && !q->bias_float32; c++) {
+	for (int64_t c = 0; c < p->oc && p->b && !p->bias_f32; c++) {
 		float least = (float)(fabs((double)p->b[c]) / ((double)s_x * 0x1p30));
 		if (q->weight.per_channel)
 			scale[c] = least > scale[c] ? least : scale[c];
@@ -119,6 +120,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	const struct ig_tensor *wt = ig_const_data(g, n->in[1]), *bt = n->n_in > 2 ? ig_const_data(g, n->in[2]) : NULL;
 	struct weights p = {.w = wt->data, .b = bt ? bt->data : NULL, .oc = wt->type.dim[0]};
 	p.per = p.oc ? ig_elems(&wt->type) / p.oc : 0;
+	p.bias_f32 = q->bias_float32 && !q->requantize_fixed; /* the fixed form has integers only */
 	p.qmin = q->weight.reduce_range ? -64 : -128;
 	p.qmax = q->weight.reduce_range ? 63 : 127;
 	if (!check_finite(&p, n, k->c->diag))
@@ -135,7 +137,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	int8_t *w = wq->data;
 	for (int64_t i = 0; i < p.oc * p.per; i++)
 		w[i] = (int8_t)quantize_weight(p.w[i], scale[i / p.per], p.qmin, p.qmax);
-	if (p.b && !q->bias_float32) {
+	if (p.b && !p.bias_f32) {
 		struct ig_type t = ig_type_make(IG_DT_I32, 1, &p.oc);
 		bq = ig_tensor_new(g->arena, &t);
 		for (int64_t c = 0; c < p.oc; c++)
@@ -149,7 +151,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	ig_set_constant(g, id, 1, "weight", wq);
 	if (bq)
 		ig_set_constant(g, id, 2, "bias", bq);
-	if (p.b && q->bias_float32)
+	if (p.b && p.bias_f32)
 		ig_attr_set_str(g, id, IG_A_BIAS_MODE, "float32");
 	if (q->requantize_fixed)
 		ig_attr_set_str(g, id, IG_A_REQUANTIZE, "fixed");

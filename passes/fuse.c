@@ -82,7 +82,7 @@ static void fuse_add(struct ig_graph *g, struct ig_nid second)
 	ig_take_over(g, second, main);
 	ig_need_bias(g, second);
 	ig_add_operand(g, second, residual);
-	ig_node(g, second)->op = p[i]->fused;
+	ig_set_op(g, second, p[i]->fused);
 	if (!isinf(lo))
 		ig_attr_set_float(g, second, IG_A_MIN, lo);
 	if (!isinf(hi))

@@ -18,6 +18,14 @@ void ig_take_over(struct ig_graph *g, struct ig_nid last, struct ig_nid main)
 	ig_graph_remove(g, main);
 }
 
+void ig_set_op(struct ig_graph *g, struct ig_nid id, enum ig_op op)
+{
+	ig_node(g, id)->op = op;
+	for (int i = ig_node(g, id)->n_attrs; i-- > 0;)
+		if (!ig_op_has_attr(op, ig_node(g, id)->attr[i].id))
+			ig_attr_unset(g, id, ig_node(g, id)->attr[i].id);
+}
+
 struct ig_tensor *ig_new_f32(struct ig_graph *g, int rank, const int64_t *dims)
 {
 	struct ig_type t = ig_type_make(IG_DT_F32, rank, dims);

@@ -6,6 +6,8 @@
 /* `last`, the only reader of `main`'s result, becomes main: its operation, operands, attributes and layer name; last's names are absorbed. Its result keeps
    its place and name (statistics are kept by the last value's name). main is removed. The caller changes operation and operands afterwards. */
 void ig_take_over(struct ig_graph *g, struct ig_nid last, struct ig_nid main);
+/* Changes the operation; attributes that the new one does not have go. */
+void ig_set_op(struct ig_graph *g, struct ig_nid n, enum ig_op op);
 /* A new zeroed f32 tensor in the graph's arena. */
 struct ig_tensor *ig_new_f32(struct ig_graph *g, int rank, const int64_t *dims);
 /* Operand i of a node becomes a constant: in place when nothing else reads the old one, else a new one before the node. With i == n_in the operand is added,
