@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Our compiled objects beside ONNX Runtime's and OpenVINO's int8, one thread on one CPU, interleaved in one run.
+
+ONNX Runtime quantizes the float ONNX model (static, QDQ, per channel, u8 activations, s8 weights, min-max over 100 samples); OpenVINO runs that same file.
+The peers are called through their Python bindings without copies (I/O bindings, shared buffers); what such a call costs with a model that does nothing is
+measured in the same run and subtracted from their times ("net"), so that the comparison does not count Python against them. Ours is timed in C, whole.
+
+peers.py --intaglio PROGRAM [--models kws,resnet8] [--rounds N] [--json]"""
+import argparse
+import json
+import pathlib
+import statistics
+import tempfile
+import time
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import openvino as ov
+from onnx import TensorProto, helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from common import ROOT, Model, Peak, pin, shared_folder
+
+
+def nchw(images, scale=1.0):
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(scale)
+
+
+def cifar(images):
+    mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    return nchw((images / np.float32(255) - mean) / std)
+
+
+# name: (example, ONNX file, calibration file and slice, the peers' preprocessing, file and first sample of the test)
+MODELS = {
+    "kws": ("kws", "kws/model.onnx", "kws/calib.npy", 0, lambda x: x, "kws/test.npy", 0),
+    "resnet8": ("resnet8", "cifar10/resnet8_bn.onnx", "cifar10/calib_images.npy", 0, nchw, "cifar10/test_images.npy", 0),
+    "resnet20": ("resnet20", "cifar10/resnet20.onnx", "cifar10/calib_images.npy", 0, cifar, "cifar10/test_images.npy", 0),
+    "vww": ("vww", "vww/model_bn.onnx", "vww/photos_calib50_test250.npy", 0, lambda x: nchw(x, 255), "vww/photos_calib50_test250.npy", 50),
+    "ad": ("ad", "ad/model.onnx", "ad/calib.npy", 0, lambda x: x, "ad/test.npy", 0),
+}
+SAMPLES = {"vww": 50}  # for calibration; 100 otherwise
+CHECKED = 40           # test samples whose answers are compared
+
+
+class Reader(CalibrationDataReader):
+    def __init__(self, name, samples):
+        self.rows = iter([{name: s[None]} for s in samples])
+
+    def get_next(self):
+        return next(self.rows, None)
+
+
+class Ort:
+    name = "onnxruntime int8"
+
+    def __init__(self, path):
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+        self.out = self.session.get_outputs()[0].name
+
+    def bind(self, x):
+        self.x = ort.OrtValue.ortvalue_from_numpy(x)
+        self.binding = self.session.io_binding()
+        self.binding.bind_ortvalue_input(self.input, self.x)
+        shape = [d if isinstance(d, int) else 1 for d in self.session.get_outputs()[0].shape]
+        self.y = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
+        self.binding.bind_ortvalue_output(self.out, self.y)
+
+    def call(self):
+        self.session.run_with_iobinding(self.binding)
+
+    def answer(self):
+        return self.y.numpy().ravel()
+
+
+class OpenVino:
+    name = "openvino int8"
+
+    def __init__(self, path):
+        core = ov.Core()
+        model = core.read_model(str(path))
+        model.reshape({model.input(0): [d.get_length() if d.is_static else 1 for d in model.input(0).partial_shape]})
+        self.compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
+        self.request = self.compiled.create_infer_request()
+
+    def bind(self, x):
+        self.request.set_input_tensor(ov.Tensor(x, shared_memory=True))
+
+    def call(self):
+        self.request.infer()
+
+    def answer(self):
+        return self.request.get_output_tensor(0).data.ravel()
+
+
+def times(peer, calls):
+    us = []
+    for _ in range(calls):
+        start = time.perf_counter_ns()
+        peer.call()
+        us.append((time.perf_counter_ns() - start) * 1e-3)
+    return us
+
+
+def identity(folder):
+    """A model that does nothing: what it takes is the cost of a call."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 16]) for n in "xy"]
+    model = helper.make_model(helper.make_graph([node], "identity", values[:1], values[1:]), opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    path = folder / "identity.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def quantized(folder, source, samples):
+    prepared, result = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(str(source), str(prepared))
+    name = ort.InferenceSession(str(prepared), providers=["CPUExecutionProvider"]).get_inputs()[0].name
+    quantize_static(str(prepared), str(result), Reader(name, samples), quant_format=QuantFormat.QDQ, per_channel=True,
+                    activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    return result
+
+
+def compare(name, args, folder):
+    example, model, calibration, first, prepare, test, start = MODELS[name]
+    data, n = shared_folder(), SAMPLES.get(name, 100)
+    calib, samples = np.load(data / calibration)[first : first + n], np.load(data / test)[start : start + CHECKED]
+    ours = Model(args.intaglio, ROOT / "examples" / example / "model.ig", ["--calibration", data / calibration, "--calibration-samples", f"{first}:{first + n}"])
+    path = quantized(folder, data / model, prepare(calib))
+    peers = [Ort(path), OpenVino(path)]
+    empty = [Ort(identity(folder)), OpenVino(identity(folder))]
+    answers = {p.name: [] for p in peers} | {"intaglio": []}
+    for s in samples:
+        ours.times(s[None], 1)
+        answers["intaglio"].append(ours.output.copy())
+        for p in peers:
+            p.bind(np.ascontiguousarray(prepare(s[None])))
+            p.call()
+            answers[p.name].append(p.answer().copy())
+    for p in empty:
+        p.bind(np.zeros((1, 16), np.float32))
+    us = {"intaglio": []} | {p.name: [] for p in peers} | {f"{p.name}, empty": [] for p in empty}
+    for _ in range(args.rounds + 1):
+        us["intaglio"].append(ours.times(samples[:1], args.calls))
+        for p in peers:
+            us[p.name].append(times(p, args.calls))
+        for p in empty:
+            us[f"{p.name}, empty"].append(times(p, args.calls))
+    return summarize(name, us, answers)
+
+
+def summarize(name, us, answers):
+    """The first round warms up. A ratio is the median over the rounds of the ratio of the rounds' medians."""
+    medians = {k: [statistics.median(r) for r in rounds[1:]] for k, rounds in us.items()}
+    result = {"model": name, "engines": {}}
+    for k in answers:
+        cost = medians.get(f"{k}, empty", [0.0] * len(medians[k]))
+        net = [m - c for m, c in zip(medians[k], cost)]
+        result["engines"][k] = {
+            "median_us": statistics.median(medians[k]), "call_us": statistics.median(cost), "net_us": statistics.median(net),
+            "min_us": min(min(r) for r in us[k][1:]),
+            "ratio": statistics.median([a / b for a, b in zip(medians["intaglio"], net)]),
+        }
+        if len(answers[k][0]) < 100:  # a classifier
+            result["engines"][k]["agree"] = sum(int(a.argmax() == b.argmax()) for a, b in zip(answers[k], answers["intaglio"]))
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--intaglio", default="build/intaglio")
+    parser.add_argument("--models", default="kws,resnet8,resnet20,vww,ad")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--calls", type=int, default=50, help="of each engine in a round")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if not shared_folder().exists():
+        raise SystemExit(f"no {shared_folder()}; set IG_SHARED")
+    pin()
+    top = Peak().measure()
+    results = []
+    for name in args.models.split(","):
+        with tempfile.TemporaryDirectory() as temp:
+            results.append(compare(name, args, pathlib.Path(temp)))
+    if args.json:
+        print(json.dumps({"cpu": top["cpu"], "ghz": top["ghz"], "models": results}, indent=1))
+        return
+    print(f"{top['cpu']}, {top['ghz']:.2f} GHz, one thread; onnxruntime {ort.__version__}, openvino {ov.__version__.split('-')[0]}; {args.rounds} rounds of {args.calls} calls")
+    print(f"{'model':<10}{'engine':<18}{'median us':>10}{'call us':>9}{'net us':>9}{'min us':>9}{'ours / it':>11}{'same answer':>13}")
+    for r in results:
+        for engine, e in r["engines"].items():
+            agree = f"{e['agree']}/{CHECKED}" if "agree" in e else "-"
+            print(f"{r['model']:<10}{engine:<18}{e['median_us']:>10.1f}{e['call_us']:>9.1f}{e['net_us']:>9.1f}{e['min_us']:>9.1f}{e['ratio']:>11.2f}{agree:>13}")
+
+
+if __name__ == "__main__":
+    main()

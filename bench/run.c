@@ -1,0 +1,48 @@
+/* Around a compiled model, for the benchmarks: calls it many times and keeps each call's time. Made into a shared library with the model's object:
+   cc -O2 -shared -fPIC -Iruntime -DMODEL=NAME_model -o x.so bench/run.c NAME.o */
+#define _POSIX_C_SOURCE 200809L
+#include "ig_runtime.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+extern const struct ig_model_desc MODEL;
+
+int bench_io_bytes(int output, int i);
+int bench_run(const void *const *inputs, void *const *outputs, int n, double *us);
+
+/* Bytes of the i-th input or output; 0: there is none. */
+int bench_io_bytes(int output, int i)
+{
+	uint32_t n = output ? MODEL.n_outputs : MODEL.n_inputs;
+	return i < 0 || (uint32_t)i >= n ? 0 : (int)(output ? MODEL.outputs : MODEL.inputs)[i].bytes;
+}
+
+static double microseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+}
+
+/* n calls; us[i] is the time of call i. The model's error, 0: none. */
+int bench_run(const void *const *inputs, void *const *outputs, int n, double *us)
+{
+	size_t bytes = (MODEL.arena_bytes + 4095) / 4096 * 4096 + 4096;
+	struct ig_call call = {.size = sizeof call,
+	                       .version = MODEL.version,
+	                       .n_inputs = MODEL.n_inputs,
+	                       .n_outputs = MODEL.n_outputs,
+	                       .inputs = inputs,
+	                       .outputs = outputs,
+	                       .arena = aligned_alloc(4096, bytes),
+	                       .arena_bytes = MODEL.arena_bytes};
+	int error = call.arena ? 0 : -1;
+	for (int i = 0; i < n && !error; i++) {
+		double start = microseconds();
+		error = MODEL.call(&call);
+		us[i] = microseconds() - start;
+	}
+	free(call.arena);
+	return error;
+}
