@@ -121,7 +121,7 @@ bool ig_sema_room(struct sema *s, struct ig_loc loc); /* one more node? */
 bool ig_sema_bind(struct sema *s, struct sema_call *c);
 /* The convenience arguments of a call whose weight is there: checked against it and dropped. */
 bool ig_sema_check_weight(struct sema *s, struct sema_call *c);
-struct ig_vid ig_sema_add_constant(struct sema *s, const char *name, struct ig_loc loc, struct ig_tensor *t);
+struct ig_vid ig_sema_add_constant(struct sema *s, const char *name, const char *result, struct ig_loc loc, struct ig_tensor *t);
 const struct ig_st_entry *ig_sema_tensor(struct sema *s, const char *layer, struct ig_loc loc, const char *name, const char *want);
 
 /* sema_type.c */

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
-struct ig_vid ig_sema_add_constant(struct sema *s, const char *name, struct ig_loc loc, struct ig_tensor *t)
+struct ig_vid ig_sema_add_constant(struct sema *s, const char *name, const char *result, struct ig_loc loc, struct ig_tensor *t)
 {
 	struct ig_graph *g = s->graph;
 	struct ig_nid id = ig_graph_add(g, IG_OP_CONSTANT, name, loc, NULL, 0);
 	struct ig_node *n = ig_node(g, id);
 	struct ig_value *v = ig_value(g, n->out[0]);
-	n->name = v->name = ig_intern(g->names, name);
+	n->name = ig_intern(g->names, name);
+	v->name = ig_intern(g->names, result ? result : name);
 	*ig_symtab_at(&s->value_names, v->name, 0) = 1;
 	n->data = t;
 	v->type = t->type;
@@ -62,7 +63,7 @@ static bool bind_tensor(struct sema *s, struct sema_call *c, const char *file_na
 		return false;
 	t->type.q = IG_NOQ;
 	const char *unique = ig_sema_name(s, &s->layer_names, ig_arena_printf(s->arena, "/%s", node_name));
-	struct ig_vid v = ig_sema_add_constant(s, unique, c->loc, t);
+	struct ig_vid v = ig_sema_add_constant(s, unique, NULL, c->loc, t);
 	if (strcmp(unique, file_name) != 0)
 		ig_attr_set_str(s->graph, ig_value(s->graph, v)->def, IG_A_TENSOR, file_name);
 	c->in[c->n_in++] = v;

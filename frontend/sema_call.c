@@ -167,6 +167,16 @@ static bool set_trail(struct sema *s, const struct sema_call *c, struct ig_nid i
 	return true;
 }
 
+/* The name statistics know a value by. */
+static const char *value_name(struct sema *s, const struct sema_call *c)
+{
+	const char *prefix = s->prefix;
+	s->prefix = "";
+	const char *name = ig_sema_name(s, &s->value_names, c->result ? c->result : ig_arena_printf(s->arena, "/%s", c->layer));
+	s->prefix = prefix;
+	return name;
+}
+
 static struct ig_nid make_node(struct sema *s, struct sema_call *c, const struct ig_type *declared)
 {
 	struct ig_graph *g = s->graph;
@@ -175,10 +185,7 @@ static struct ig_nid make_node(struct sema *s, struct sema_call *c, const struct
 	struct ig_value *v = ig_value(g, n->out[0]);
 	/* The names are the text's: a fused graph has layers and values that share names across each other. */
 	n->name = c->layer;
-	const char *base = c->result ? c->result : c->layer, *prefix = s->prefix;
-	s->prefix = "";
-	v->name = ig_sema_name(s, &s->value_names, ig_arena_printf(s->arena, "/%s", base));
-	s->prefix = prefix;
+	v->name = value_name(s, c);
 	if (declared) {
 		v->type.dtype = declared->dtype;
 		v->type.q = declared->q;
@@ -227,7 +234,10 @@ struct sema_value ig_sema_op(struct sema *s, const struct ast_expr *e, enum ig_o
 	read_args(s, &c, e->args);
 	if (s->stop)
 		return SEMA_BAD;
-	if (op == IG_OP_CONSTANT && c.n_in == 0)
-		return ig_sema_constant(s, &c, type, hint);
-	return build(s, &c, hint, type);
+	if (op != IG_OP_CONSTANT || c.n_in)
+		return build(s, &c, hint, type);
+	struct sema_value v = ig_sema_constant(s, &c, type, hint);
+	if (v.kind == V_TENSOR && !set_trail(s, &c, ig_value(s->graph, v.u.v)->def))
+		return SEMA_BAD;
+	return v;
 }
