@@ -1,0 +1,223 @@
+#include "driver/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/interp.h"
+#include "runtime/ig_runtime.h"
+
+const char *const ig_engine_names[IG_ENGINE_COUNT] = {"float", "reference", "kir", "native"};
+
+struct engine_words {
+	const struct ig_opts *o;
+	bool *use;
+};
+
+static bool add_engine(void *self, const char *word)
+{
+	struct engine_words *w = self;
+	for (int i = 0; i < IG_ENGINE_COUNT; i++)
+		if (strcmp(ig_engine_names[i], word) == 0) {
+			w->use[i] = true;
+			return true;
+		}
+	const char *near = ig_nearest(word, ig_engine_names, IG_ENGINE_COUNT);
+	if (near)
+		ig_usage_error(w->o->cmd, "there is no engine '%s'; did you mean '%s'?", word, near);
+	else
+		ig_usage_error(w->o->cmd, "there is no engine '%s' (float, reference, kir or native)", word);
+	return false;
+}
+
+bool ig_engine_list(const struct ig_opts *o, const char *dflt, bool use[IG_ENGINE_COUNT])
+{
+	struct engine_words w = {o, use};
+	memset(use, 0, sizeof *use * IG_ENGINE_COUNT);
+	if (ig_opt_given(o, IG_OPT_ENGINE))
+		return ig_opt_words(o, IG_OPT_ENGINE, add_engine, &w);
+	char text[64], *rest = text, *word;
+	snprintf(text, sizeof text, "%s", dflt);
+	while ((word = strsep(&rest, ",")) != NULL)
+		add_engine(&w, word);
+	return true;
+}
+
+bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep)
+{
+	memset(m, 0, sizeof *m);
+	m->s = s;
+	memcpy(m->use, use, sizeof m->use);
+	if (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE])
+		return true;
+	m->module = ig_session_lower(s, keep);
+	if (!m->module)
+		return false;
+	m->program = ig_program_new(s->quant->name, s->quant, m->module, s->target);
+	if (use[IG_ENGINE_NATIVE]) {
+		if (!s->target->triple) {
+			ig_error(s->diag, IG_NOLOC, "target %s has no native engine: leave 'native' out of --engine, or choose another --target", s->target->name);
+			return false;
+		}
+		m->native = ig_native_new(m->program, s->diag);
+		return m->native != NULL;
+	}
+	return true;
+}
+
+void ig_machine_end(struct ig_machine *m)
+{
+	if (m->native)
+		ig_native_free(m->native);
+	ig_program_free(m->program);
+	if (m->module)
+		kir_module_free(m->module);
+}
+
+struct ig_engine {
+	enum ig_engine_kind kind;
+	struct ig_machine *m;
+	const struct ig_graph *g;
+	struct ig_interp *interp;
+	struct kir_interp *kir;
+	void *arena;
+	void **out; /* kir, native */
+	const void *const *in; /* of the last run */
+	IG_VEC(struct ig_vid) stored; /* float, reference: values that are not constants */
+};
+
+static void *aligned(size_t bytes)
+{
+	size_t n = (bytes + 63) / 64 * 64;
+	void *p = aligned_alloc(64, n ? n : 64);
+	if (!p) {
+		fputs("intaglio: error: out of memory\n", stderr);
+		exit(IG_EXIT_DIAG);
+	}
+	memset(p, 0, n ? n : 64);
+	return p;
+}
+
+static size_t type_bytes(const struct ig_type *t)
+{
+	size_t n;
+	if (!ig_type_bytes(t, &n))
+		IG_BUG("a value's size overflows");
+	return n;
+}
+
+struct ig_engine *ig_engine_new(struct ig_machine *m, enum ig_engine_kind kind)
+{
+	struct ig_engine *e = ig_xcalloc(1, sizeof *e);
+	e->kind = kind;
+	e->m = m;
+	e->g = kind == IG_ENGINE_FLOAT ? m->s->flt : m->s->quant;
+	if (kind == IG_ENGINE_FLOAT || kind == IG_ENGINE_REFERENCE) {
+		e->interp = ig_interp_new(e->g, m->s->diag);
+		if (!e->interp) {
+			ig_engine_free(e);
+			return NULL;
+		}
+		for (struct ig_nid n = ig_first(e->g); n.i >= 0; n = ig_next(e->g, n)) {
+			const struct ig_node *node = ig_node(e->g, n);
+			for (int i = 0; i < node->n_out && node->op != IG_OP_CONSTANT; i++)
+				ig_vec_push(&e->stored, node->out[i]);
+		}
+		return e;
+	}
+	if (kind == IG_ENGINE_KIR)
+		e->kir = kir_interp_new(m->module);
+	e->arena = aligned((size_t)m->module->arena_bytes);
+	e->out = ig_xcalloc((size_t)e->g->n_outputs + 1, sizeof *e->out);
+	for (int i = 0; i < e->g->n_outputs; i++)
+		e->out[i] = aligned(type_bytes(ig_vtype(e->g, e->g->output[i])));
+	return e;
+}
+
+void ig_engine_free(struct ig_engine *e)
+{
+	if (!e)
+		return;
+	if (e->interp)
+		ig_interp_free(e->interp);
+	if (e->kir)
+		kir_interp_free(e->kir);
+	for (int i = 0; e->out && i < e->g->n_outputs; i++)
+		free(e->out[i]);
+	free(e->out);
+	free(e->arena);
+	ig_vec_free(&e->stored);
+	free(e);
+}
+
+bool ig_engine_run(struct ig_engine *e, const void *const *in)
+{
+	e->in = in;
+	switch (e->kind) {
+	case IG_ENGINE_FLOAT:
+	case IG_ENGINE_REFERENCE: ig_interp_run(e->interp, in); return true;
+	case IG_ENGINE_KIR: kir_interp_run(e->kir, in, e->out, e->arena); return true;
+	case IG_ENGINE_NATIVE:
+		if (ig_native_run(e->m->native, in, e->out, e->arena) == IG_OK)
+			return true;
+		IG_BUG("the compiled object refused its own engine's call");
+	case IG_ENGINE_COUNT: break;
+	}
+	IG_BUG("engine %d", (int)e->kind);
+}
+
+const void *ig_engine_output(const struct ig_engine *e, int i)
+{
+	return e->interp ? ig_interp_value(e->interp, e->g->output[i])->data : e->out[i];
+}
+
+const struct ig_graph *ig_engine_graph(const struct ig_engine *e) { return e->g; }
+
+int ig_engine_tensors(const struct ig_engine *e) { return e->interp ? e->stored.n : e->m->module->n_tensors; }
+
+const char *ig_engine_tensor(const struct ig_engine *e, int i, struct ig_type *type)
+{
+	if (e->interp) {
+		*type = *ig_vtype(e->g, e->stored.v[i]);
+		return ig_value(e->g, e->stored.v[i])->name;
+	}
+	*type = e->m->module->tensor[i].type;
+	return e->m->module->tensor[i].name;
+}
+
+void ig_engine_tensor_read(const struct ig_engine *e, int i, void *dst)
+{
+	if (e->interp) {
+		const struct ig_tensor *t = ig_interp_value(e->interp, e->stored.v[i]);
+		memcpy(dst, t->data, t->bytes);
+	} else
+		kir_tensor_read(e->m->module, &e->m->module->tensor[i], e->in, e->out, e->arena, dst);
+}
+
+static int32_t integer(enum ig_dtype dt, const void *data, int64_t i)
+{
+	switch (dt) {
+	case IG_DT_U8: return ((const uint8_t *)data)[i];
+	case IG_DT_S8: return ((const int8_t *)data)[i];
+	case IG_DT_S16: return ((const int16_t *)data)[i];
+	case IG_DT_I32: return ((const int32_t *)data)[i];
+	default: IG_BUG("no integers in %s", ig_dtypes[dt].name);
+	}
+}
+
+void ig_tensor_floats(const struct ig_graph *g, const struct ig_type *t, const void *data, float *out)
+{
+	int64_t n = ig_elems(t), inner = 1;
+	const struct ig_qparam *q = ig_qparam(g, t->q);
+	if (t->dtype == IG_DT_F32) {
+		memcpy(out, data, (size_t)n * sizeof *out);
+		return;
+	}
+	if (q && q->n > 1)
+		for (int k = q->axis + 1; k < t->rank; k++)
+			inner *= t->dim[k];
+	for (int64_t i = 0; i < n; i++) {
+		int32_t v = integer(t->dtype, data, i);
+		int64_t c = q && q->n > 1 ? i / inner % q->n : 0;
+		out[i] = q ? (float)(v - q->zero_point[c]) * q->scale[c] : (float)v;
+	}
+}

@@ -1,0 +1,344 @@
+#include "driver/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "driver/report.h"
+#include "ir/infer.h"
+#include "ir/print.h"
+
+/* ---- names said on the command line ---- */
+
+static int check_pass_name(const struct ig_opts *o, enum ig_opt id, bool all_allowed)
+{
+	const char *name = ig_opt_str(o, id), *names[64];
+	int n = 0;
+	if (!name || ig_pass_find(name) || (all_allowed && strcmp(name, "all") == 0))
+		return IG_EXIT_OK;
+	for (int h = IG_HALF_FLOAT; h <= IG_HALF_QUANTIZE; h++) {
+		int k;
+		const struct ig_pass *p = ig_pipeline((enum ig_half)h, &k);
+		for (int i = 0; i < k && n < 62; i++)
+			names[n++] = p[i].name;
+	}
+	names[n++] = "observe";
+	if (all_allowed)
+		names[n++] = "all";
+	const char *near = ig_nearest(name, names, n);
+	return near ? ig_usage_error(o->cmd, "there is no pass '%s'; did you mean '%s'?", name, near)
+	            : ig_usage_error(o->cmd, "there is no pass '%s' ('intaglio help passes' lists them)", name);
+}
+
+static const struct ig_target *find_target(const char *name)
+{
+	return !name || strcmp(name, "native") == 0 ? ig_target_native() : ig_target_find(name);
+}
+
+int ig_session_check(const struct ig_opts *o)
+{
+	int status = check_pass_name(o, IG_OPT_DUMP_AFTER, true);
+	if (status == IG_EXIT_OK)
+		status = check_pass_name(o, IG_OPT_STOP_AFTER, false);
+	if (status != IG_EXIT_OK)
+		return status;
+	if (ig_opt_given(o, IG_OPT_DUMP_DIR) && !ig_opt_given(o, IG_OPT_DUMP_AFTER))
+		return ig_usage_error(o->cmd, "--dump-dir needs --dump-after");
+	const char *target = ig_opt_str(o, IG_OPT_TARGET);
+	if (find_target(target))
+		return IG_EXIT_OK;
+	int n;
+	const struct ig_target *const *t = ig_targets(&n);
+	const char **names = ig_xcalloc((size_t)n + 1, sizeof *names);
+	for (int i = 0; i < n; i++)
+		names[i] = t[i]->name;
+	names[n] = "native";
+	const char *near = ig_nearest(target, names, n + 1);
+	free(names);
+	return near ? ig_usage_error(o->cmd, "there is no target '%s'; did you mean '%s'?", target, near)
+	            : ig_usage_error(o->cmd, "there is no target '%s' ('intaglio help targets' lists them)", target);
+}
+
+/* ---- begin, end ---- */
+
+void ig_session_begin(struct ig_session *s, const struct ig_opts *o)
+{
+	memset(s, 0, sizeof *s);
+	s->o = o;
+	s->diag = ig_diag_new(stderr, ig_opt_given(o, IG_OPT_JSON));
+	s->target = find_target(ig_opt_str(o, IG_OPT_TARGET));
+	s->ctx.diag = s->diag;
+	s->ctx.verify = ig_opt_given(o, IG_OPT_VERIFY);
+	s->ctx.dump_after = ig_opt_str(o, IG_OPT_DUMP_AFTER);
+	s->ctx.dump_file = stdout;
+	s->ctx.stop_after = ig_opt_str(o, IG_OPT_STOP_AFTER);
+}
+
+void ig_session_close(struct ig_session *s)
+{
+	ig_stats_free(s->stats);
+	if (s->quant)
+		ig_graph_free(s->quant);
+	if (s->flt)
+		ig_graph_free(s->flt);
+	if (s->own_qconfig)
+		ig_qconfig_map_free(s->own_qconfig);
+	if (s->model)
+		ig_model_free(s->model);
+	ig_diag_free(s->diag);
+}
+
+bool ig_session_load(struct ig_session *s, const char *path)
+{
+	s->path = path;
+	s->model = ig_model_load(path, s->diag);
+	if (!s->model)
+		return false;
+	s->qconfig = s->model->qconfig;
+	const char *file = ig_opt_str(s->o, IG_OPT_QCONFIG);
+	if (file) {
+		s->own_qconfig = ig_qconfig_load(file, s->diag);
+		if (!s->own_qconfig)
+			return false;
+		s->qconfig = s->own_qconfig;
+	}
+	s->ctx.qconfig = s->qconfig;
+	return true;
+}
+
+/* ---- passes ---- */
+
+/* One pass with its dump in a file of its own: --dump-dir. */
+static bool run_pass_to_dir(struct ig_session *s, const struct ig_pass *p, struct ig_graph *g, const char *dir)
+{
+	struct ig_context c = s->ctx;
+	struct ig_outfile out;
+	char *path = NULL;
+	if (strcmp(c.dump_after, "all") != 0 && strcmp(c.dump_after, p->name) != 0)
+		return ig_pass_run(p, g, &c);
+	if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
+		ig_error(s->diag, ig_loc_file(s->diag, dir), "cannot create the folder: %s", strerror(errno));
+		return false;
+	}
+	path = ig_xcalloc(strlen(dir) + strlen(p->name) + 32, 1);
+	sprintf(path, "%s/%02d-%s.ig", dir, s->n_dumps++, p->name);
+	c.dump_file = ig_outfile_open(&out, path, s->diag);
+	bool ok = c.dump_file != NULL && ig_pass_run(p, g, &c);
+	if (c.dump_file && ok)
+		ok = ig_outfile_commit(&out);
+	else if (c.dump_file)
+		ig_outfile_abort(&out);
+	free(path);
+	return ok;
+}
+
+static bool run_half(struct ig_session *s, enum ig_half half, struct ig_graph *g)
+{
+	const char *dir = ig_opt_str(s->o, IG_OPT_DUMP_DIR);
+	if (!dir)
+		return ig_pipeline_run(half, g, &s->ctx, &s->stopped);
+	int n;
+	const struct ig_pass *p = ig_pipeline(half, &n);
+	for (int i = 0; i < n && !s->stopped; i++) {
+		if (!run_pass_to_dir(s, &p[i], g, dir))
+			return false;
+		s->stopped = s->ctx.stop_after && strcmp(s->ctx.stop_after, p[i].name) == 0;
+	}
+	return true;
+}
+
+bool ig_session_float(struct ig_session *s)
+{
+	s->flt = ig_graph_clone(s->model->graph);
+	return run_half(s, IG_HALF_FLOAT, s->flt);
+}
+
+bool ig_session_wants_int8(const struct ig_session *s)
+{
+	for (struct ig_nid n = ig_first(s->flt); n.i >= 0; n = ig_next(s->flt, n))
+		if (ig_node(s->flt, n)->precision == IG_PREC_INT8)
+			return true;
+	return false;
+}
+
+/* Calibration inserts observers into a clone of its own; to be seen (--dump-after observe) they are inserted into another one. */
+static bool show_observe(struct ig_session *s)
+{
+	const char *dump = s->ctx.dump_after, *stop = s->ctx.stop_after, *dir = ig_opt_str(s->o, IG_OPT_DUMP_DIR);
+	bool stops = stop && strcmp(stop, "observe") == 0;
+	if (!stops && !(dump && (strcmp(dump, "observe") == 0 || strcmp(dump, "all") == 0)))
+		return true;
+	const struct ig_pass *p = ig_pass_find("observe");
+	struct ig_graph *g = ig_graph_clone(s->flt);
+	bool ok = dir ? run_pass_to_dir(s, p, g, dir) : ig_pass_run(p, g, &s->ctx);
+	ig_graph_free(g);
+	s->stopped = s->stopped || stops;
+	return ok;
+}
+
+bool ig_session_quantize(struct ig_session *s)
+{
+	s->ctx.stats = s->stats;
+	s->quant = ig_graph_clone(s->flt);
+	return run_half(s, IG_HALF_QUANTIZE, s->quant);
+}
+
+/* ---- statistics ---- */
+
+/* Several data files one after the other, as one source of samples. */
+struct chain {
+	IG_VEC(struct ig_dataset *) set;
+	int at;
+	int64_t next;
+	struct ig_progress progress;
+};
+
+static const void *const *chain_next(void *self)
+{
+	struct chain *c = self;
+	for (; c->at < c->set.n; c->at++, c->next = 0)
+		if (c->next < ig_dataset_count(c->set.v[c->at]))
+			return ig_dataset_sample(c->set.v[c->at], c->next++);
+	return NULL;
+}
+
+static void chain_progress(void *self, int64_t done) { ig_progress_step(&((struct chain *)self)->progress, done); }
+
+static bool slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d)
+{
+	return last < 0 || ig_dataset_slice(ds, first, last == INT64_MAX ? ig_dataset_count(ds) : last, d);
+}
+
+static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
+{
+	struct ig_stats *st = ig_stats_read(path, s->diag);
+	bool ok = st != NULL;
+	if (ok && st->weights_hash != s->model->graph->weights_hash) {
+		ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
+		ok = false;
+	}
+	ok = ok && ig_stats_merge(into, st, s->diag);
+	ig_stats_free(st);
+	return ok;
+}
+
+/* Opens the data among specs: with several inputs, as many consecutive specs as there are inputs make one set. */
+static bool open_chain(struct ig_session *s, struct chain *c, const char *const *data, int n, int64_t first, int64_t last)
+{
+	int inputs = s->flt->n_inputs;
+	if (inputs < 1 || n % inputs != 0) {
+		ig_error(s->diag, IG_NOLOC, "the model has %d inputs, but %d data files are given; name one for each (input=FILE)", inputs, n);
+		return false;
+	}
+	int64_t total = 0;
+	for (int i = 0; i < n; i += inputs) {
+		struct ig_dataset *ds = ig_dataset_open(s->flt, data + i, inputs, true, s->diag);
+		if (!ds)
+			return false;
+		ig_vec_push(&c->set, ds);
+		if (!slice(ds, first, last, s->diag))
+			return false;
+		total += ig_dataset_count(ds);
+	}
+	ig_progress_start(&c->progress, s->o, "calibrating", total);
+	return true;
+}
+
+bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last)
+{
+	const char **data = ig_xcalloc((size_t)n + 1, sizeof *data);
+	struct chain c = {.at = 0};
+	int n_data = 0;
+	bool ok = true;
+	for (int i = 0; i < n && ok; i++) {
+		if (ig_stats_is_state(specs[i]))
+			ok = add_state(s, into, specs[i]);
+		else
+			data[n_data++] = specs[i];
+	}
+	if (ok && n_data) {
+		ok = open_chain(s, &c, data, n_data, first, last);
+		if (ok) {
+			struct ig_sample_source src = {&c, chain_next, chain_progress};
+			ok = ig_calibrate(s->flt, s->qconfig, &src, into, s->diag);
+			ig_progress_end(&c.progress);
+		}
+		for (int i = 0; i < c.set.n; i++)
+			ig_dataset_free(c.set.v[i]);
+		ig_vec_free(&c.set);
+	}
+	free(data);
+	return ok;
+}
+
+static int count_int8(const struct ig_graph *g)
+{
+	int n = 0;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		n += ig_node(g, id)->precision == IG_PREC_INT8;
+	return n;
+}
+
+bool ig_session_stats(struct ig_session *s)
+{
+	int n = s->o->value[IG_OPT_CALIBRATION].n;
+	if (n == 0) {
+		int layers = count_int8(s->flt);
+		if (layers == 0)
+			return true;
+		ig_error(s->diag, ig_loc_file(s->diag, s->path),
+		         "%d layers are to be quantized, which needs calibration: give --calibration with a few hundred real samples (or a state from 'intaglio "
+		         "calibrate'), or keep the model in float with 'quantize { default skip }'",
+		         layers);
+		return false;
+	}
+	bool sliced = ig_opt_given(s->o, IG_OPT_CALIBRATION_SAMPLES);
+	s->stats = ig_stats_new(s->model->graph->weights_hash);
+	return ig_session_calibrate(s, s->stats, s->o->value[IG_OPT_CALIBRATION].v, n, sliced ? s->o->number[IG_OPT_CALIBRATION_SAMPLES] : 0,
+	                            sliced ? s->o->last[IG_OPT_CALIBRATION_SAMPLES] : -1);
+}
+
+bool ig_session_prepare(struct ig_session *s, const char *path)
+{
+	if (!ig_session_load(s, path) || !ig_session_float(s))
+		return false;
+	if (s->stopped)
+		return true;
+	if (!show_observe(s))
+		return false;
+	if (s->stopped)
+		return true;
+	return ig_session_stats(s) && ig_session_quantize(s);
+}
+
+struct kir_module *ig_session_lower(struct ig_session *s, bool keep)
+{
+	struct ig_lower_options lo = {.keep = keep};
+	struct kir_module *m = ig_lower(s->quant, s->target, &lo, s->diag);
+	if (m && s->ctx.verify && !kir_verify(m, s->diag)) {
+		kir_module_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+struct ig_dataset *ig_session_data(struct ig_session *s, bool reject_nonfinite)
+{
+	struct ig_dataset *ds =
+	    ig_dataset_open(s->flt, s->o->value[IG_OPT_DATA].v, s->o->value[IG_OPT_DATA].n, reject_nonfinite, s->diag);
+	bool ok = ds != NULL;
+	if (ok && ig_opt_given(s->o, IG_OPT_SAMPLES))
+		ok = slice(ds, s->o->number[IG_OPT_SAMPLES], s->o->last[IG_OPT_SAMPLES], s->diag);
+	if (ok && ig_opt_given(s->o, IG_OPT_SAMPLE))
+		ok = ig_dataset_slice(ds, s->o->number[IG_OPT_SAMPLE], s->o->number[IG_OPT_SAMPLE] + 1, s->diag);
+	if (ok && ig_dataset_count(ds) == 0) {
+		ig_error(s->diag, ig_loc_file(s->diag, s->o->value[IG_OPT_DATA].v[0]), "there is no sample in it");
+		ok = false;
+	}
+	if (ok)
+		return ds;
+	if (ds)
+		ig_dataset_free(ds);
+	return NULL;
+}
