@@ -1,5 +1,6 @@
 /* Kernel-IR instructions that plain LLVM IR expresses: element-wise arithmetic, conversions, shuffles, reductions. */
 #include "codegen/llvm_build.h"
+#include "runtime/ig_runtime.h"
 
 static LLVMValueRef arg(struct ig_ll *l, const struct kir_inst *in, int i)
 {
@@ -39,11 +40,15 @@ static LLVMValueRef arithmetic(struct ig_ll *l, const struct kir_inst *in)
 	}
 }
 
-/* As a comparison and a selection, in exactly this operand order: code generation finds minps and maxps, which treat NaN and zeros just so. */
+/* As a comparison and a selection, in exactly this operand order: on x86, code generation finds minps and maxps, which treat NaN and zeros just so. On Arm the
+   selection is of integers: LLVM makes fmaxnm of a float one with a constant, which differs for signalling NaNs. */
 LLVMValueRef ig_ll_fminmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b)
 {
 	LLVMValueRef c = LLVMBuildFCmp(l->b, max ? LLVMRealOGT : LLVMRealOLT, a, b, "");
-	return LLVMBuildSelect(l->b, c, a, b, "");
+	if (ig_ll_has(l, IG_CPU_AVX2))
+		return LLVMBuildSelect(l->b, c, a, b, "");
+	LLVMTypeRef f = LLVMTypeOf(a), i = ig_ll_vec(l->i32, ig_ll_lanes(a));
+	return ig_ll_bitcast(l, LLVMBuildSelect(l->b, c, ig_ll_bitcast(l, a, i), ig_ll_bitcast(l, b, i), ""), f);
 }
 
 static LLVMValueRef minmax(struct ig_ll *l, const struct kir_inst *in)
