@@ -15,7 +15,8 @@ enum { /* results of NAME_run and NAME_call */
 	IG_ERR_VERSION = 1, /* ig_call of an unknown size or version */
 	IG_ERR_NULL = 2,    /* a needed pointer is null */
 	IG_ERR_ARENA = 3,   /* arena too small or misaligned */
-	IG_ERR_COUNT = 4    /* wrong number of inputs or outputs */
+	IG_ERR_COUNT = 4,   /* wrong number of inputs or outputs */
+	IG_ERR_ARITHMETIC = 5 /* C output only: the CPU's mode or the compiler's options do not give IEEE arithmetic */
 };
 /* CPU features (ig_model_desc.cpu_features, ig_cpu_features). */
 #define IG_CPU_AVX2 (1ull << 0)
