@@ -1,4 +1,4 @@
-/* gen_objects FOLDER: writes each kernel-IR case as an object for each target (CASE-TARGET.o), its header (CASE.h), and its inputs and expected outputs for
+/* gen_objects FOLDER [N]: writes each (the first N) kernel-IR case as an object for each target (CASE-TARGET.o), its header (CASE.h), and its inputs and expected outputs for
    three samples (CASE.in, CASE.want). Prints a line for each object: case, target, qemu program or -, 1 when this CPU runs it, stack bytes. */
 #include <stdlib.h>
 #include <string.h>
@@ -51,14 +51,15 @@ static bool write_objects(int i, const char *folder, struct ig_arena *a, struct 
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: gen_objects FOLDER\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: gen_objects FOLDER [N]\n");
 		return 2;
 	}
 	struct ig_diag *d = ig_diag_new(stderr, false);
 	struct ig_arena *a = ig_arena_new();
 	bool ok = true;
-	for (int i = 0; i < kir_case_count() && ok; i++)
+	int n = argc == 3 ? atoi(argv[2]) : kir_case_count();
+	for (int i = 0; i < n && i < kir_case_count() && ok; i++)
 		ok = write_objects(i, argv[1], a, d);
 	ig_arena_free(a);
 	ig_diag_free(d);
