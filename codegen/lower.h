@@ -75,7 +75,9 @@ struct ig_nest {
 	struct ig_nest_op {
 		int32_t buf;
 		int64_t base, stride[IG_NEST_RANK];
+		int64_t outer_stride; /* per iteration of `outer` */
 	} op[IG_NEST_OPS]; /* 0: what is written; its strides decide the order of the loops */
+	kir_iv outer;          /* an open loop around the nest that moves the operands; -1: none */
 };
 struct ig_piece {
 	const struct kir_addr *at; /* of each operand */

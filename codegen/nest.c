@@ -6,7 +6,7 @@
 
 void ig_nest_init(struct ig_nest *n, int rank, const int64_t *extent)
 {
-	*n = (struct ig_nest){.rank = rank};
+	*n = (struct ig_nest){.rank = rank, .outer = -1};
 	if (rank > IG_NEST_RANK)
 		IG_BUG("index space of rank %d", rank);
 	for (int i = 0; i < rank; i++)
@@ -148,8 +148,10 @@ void ig_nest_run(struct kir_builder *b, struct ig_nest *n, int max_lanes, ig_nes
 	normalize(n);
 	int inner = n->rank - 1;
 	kir_iv iv[IG_NEST_RANK];
-	for (int k = 0; k < n->n_ops; k++)
+	for (int k = 0; k < n->n_ops; k++) {
 		r.at[k] = kb_addr(n->op[k].buf, n->op[k].base);
+		ig_vec_term(&r.at[k], n->outer, n->op[k].outer_stride);
+	}
 	for (int d = 0; d < inner; d++) {
 		iv[d] = kb_loop(b, "d", n->extent[d], NULL, 0);
 		for (int k = 0; k < n->n_ops; k++)

@@ -91,7 +91,7 @@ void ig_vec_store_q(struct kir_builder *b, const kir_val *v, int n, int lanes, c
 {
 	while (active > 0) {
 		int k = 1;
-		while (2 * k <= n)
+		while (2 * k <= n && k < 4) /* four vectors of 32-bit lanes make one of bytes */
 			k *= 2;
 		int now = active < k * lanes ? active : k * lanes;
 		kb_store_n(b, kb_fpack(b, ig_vec_join(b, v, k), q->lo, q->hi, q->zp, q->nan), a, now);

@@ -1,0 +1,75 @@
+/* Private to the schedules of convolutions and linear layers: one plan, one loop structure, whose innermost step differs by the kind of product. */
+#ifndef IG_CODEGEN_CONV_H
+#define IG_CODEGEN_CONV_H
+#include "codegen/lower.h"
+#include "ir/requant.h"
+
+/* What follows the accumulation. Per-channel constants are padded to whole vectors and indexed like the accumulator's start values. */
+struct ig_epilogue {
+	bool acc_float, out_float; /* float accumulators; float32 result */
+	struct ig_requant q;       /* int8 accumulators */
+	int32_t m, bias;           /* buffers: factors; float biases or -1 */
+	double lo, hi;             /* float results: activation */
+	const struct kir_tensor *res; /* residual or NULL */
+	struct ig_vec_pack pack;
+};
+
+struct ig_conv {
+	struct ig_lower *L;
+	struct ig_nid id;
+	const struct ig_node *n;
+	struct ig_conv_geom g;
+	struct kir_tensor in, out, res; /* rank-4 views [n, c, h, w] */
+	bool has_res, is_float;
+	int lanes;        /* output channels of a vector */
+	int group;        /* products per lane of one dot step */
+	int64_t icg, ocg; /* channels per group */
+	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */
+	struct {
+		int32_t buf;
+		enum kir_elem elem;
+		int64_t base, n, y, x;
+		bool scratch; /* a padded or converted copy of one image */
+	} a;
+	/* The sum over one output's window: rows x cols segments of `seg` adjacent elements (padded to whole groups: steps). */
+	int64_t rows, cols, row_step, col_step, seg, steps;
+	int32_t w, start; /* buffers: packed weights, accumulator start values */
+	struct ig_epilogue e;
+};
+
+/* ---- conv_source.c ---- */
+/* Views, geometry, residual; false after a diagnostic. */
+bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id);
+/* Decides how activations are read. `fill` elements pad; a scratch copy is declared when the input cannot be read as it is. */
+void ig_conv_source(struct ig_conv *c);
+/* Emits the copy of one image into scratch (image: an open loop or -1). Nothing when the input is read directly. */
+void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t fill);
+
+/* ---- pack.c ---- */
+/* Groups padded to whole vectors; blocks of `nv` vectors; each block in the order its kernel reads. */
+int64_t ig_pack_padded(const struct ig_conv *c);                 /* output channels of a group, padded */
+int32_t ig_pack_channels_i(struct ig_conv *c, const char *what, const int32_t *v); /* per-channel values, padded with 0 */
+int32_t ig_pack_channels_f(struct ig_conv *c, const char *what, const float *v);
+int32_t ig_pack_weights(struct ig_conv *c, int nv);
+
+/* ---- epilogue.c ---- */
+bool ig_epilogue_init(struct ig_conv *c);
+/* One vector: acc becomes the f32 result before packing or storing. ch: index of its first channel in per-channel buffers; res: its residual. */
+kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, kir_val acc, const struct kir_addr *ch, const struct kir_addr *res, int active);
+/* Stores n vectors of adjacent channels (`active` of them all). */
+void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const kir_val *v, int n, int lanes, struct kir_addr to, int active);
+
+/* ---- sched_conv.c, sched_conv_float.c ---- */
+typedef void ig_conv_step(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel, const struct kir_addr *w);
+struct ig_conv_kind {
+	ig_conv_step *step;
+	struct ig_tile tile[5]; /* ends with pixels 0 */
+	int64_t fill;
+};
+void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k);
+bool ig_sched_conv_int8(struct ig_conv *c);
+bool ig_sched_conv_float(struct ig_conv *c);
+bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id); /* sched_depthwise.c: as many groups as input and output channels */
+/* The accumulator's start values: bias minus the input's zero point times the sum of weights (and the offset of signed activations). */
+int32_t ig_conv_start(struct ig_conv *c, bool offset);
+#endif

@@ -1,0 +1,58 @@
+/* Weights and per-channel constants in the order the kernels read them. */
+#include "codegen/conv.h"
+
+int64_t ig_pack_padded(const struct ig_conv *c) { return (c->ocg + c->lanes - 1) / c->lanes * c->lanes; }
+
+/* Index of output channel oc among the padded ones. */
+static int64_t slot(const struct ig_conv *c, int64_t oc) { return oc / c->ocg * ig_pack_padded(c) + oc % c->ocg; }
+
+static const char *name_of(struct ig_conv *c, const char *what) { return ig_arena_printf(c->L->arena, "%s.%s", c->n->name, what); }
+
+int32_t ig_pack_channels_i(struct ig_conv *c, const char *what, const int32_t *v)
+{
+	int64_t n = c->g.groups * ig_pack_padded(c);
+	int32_t *p = IG_NEWN(c->L->arena, int32_t, n);
+	for (int64_t oc = 0; oc < c->g.oc; oc++)
+		p[slot(c, oc)] = v[oc];
+	return kir_buffer_const(c->L->m, name_of(c, what), KIR_I32, n, p);
+}
+
+int32_t ig_pack_channels_f(struct ig_conv *c, const char *what, const float *v)
+{
+	int64_t n = c->g.groups * ig_pack_padded(c);
+	float *p = IG_NEWN(c->L->arena, float, n);
+	for (int64_t oc = 0; oc < c->g.oc; oc++)
+		p[slot(c, oc)] = v[oc];
+	return kir_buffer_const(c->L->m, name_of(c, what), KIR_F32, n, p);
+}
+
+/* Where the weight of output channel oc and element k of segment (row, col) goes. Blocks of nv vectors, the last of what remains; within a block
+   [row][col][step][vector][lane][element of the dot group]. */
+static int64_t place(const struct ig_conv *c, int nv, int64_t oc, int64_t row, int64_t col, int64_t k)
+{
+	int64_t padded = ig_pack_padded(c), width = (int64_t)nv * c->lanes, total = c->rows * c->cols * c->steps * c->group;
+	int64_t in_group = oc % c->ocg, block = in_group / width, left = padded - block * width, here = left < width ? left : width;
+	int64_t at = (oc / c->ocg * padded + block * width) * total;
+	at += ((row * c->cols + col) * c->steps + k / c->group) * c->group * here;
+	return at + (in_group - block * width) * c->group + k % c->group;
+}
+
+int32_t ig_pack_weights(struct ig_conv *c, int nv)
+{
+	const struct ig_tensor *t = ig_const_data(c->L->g, c->n->in[1]);
+	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group, taps = c->g.kh * c->g.kw;
+	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
+	void *p = ig_arena_alloc(c->L->arena, (size_t)n, (size_t)kir_elem_bytes(e));
+	for (int64_t oc = 0; oc < c->g.oc; oc++)
+		for (int64_t row = 0; row < c->rows; row++)
+			for (int64_t col = 0; col < c->cols; col++)
+				for (int64_t k = 0; k < c->seg; k++) {
+					int64_t kx = c->cols > 1 ? col : k / c->icg, i = c->cols > 1 ? k : k % c->icg;
+					int64_t from = (oc * c->icg + i) * taps + row * c->g.kw + kx, to = place(c, nv, oc, row, col, k);
+					if (c->is_float)
+						((float *)p)[to] = ((const float *)t->data)[from];
+					else
+						((int8_t *)p)[to] = ((const int8_t *)t->data)[from];
+				}
+	return kir_buffer_const(c->L->m, name_of(c, "weight"), e, n, p);
+}

@@ -1,0 +1,294 @@
+/* Convolutions and linear layers: one loop structure for every kind of product and target. Output channels run along vectors, a register tile holds
+   some pixels by some vectors; the sum goes over segments of adjacent activations, four dot steps at a time. Int8 products are here, float ones in
+   sched_conv_float.c. */
+#include "codegen/conv.h"
+
+#include <string.h>
+
+#define MAX_ACC 64
+#define UNROLL 4        /* dot steps in the body of the innermost loop: more lets the register allocator spill */
+#define MAX_STRAIGHT 10 /* windows of at most so many steps have no loop */
+
+/* Addresses of one register tile. */
+struct tile {
+	int pixels, nv, active; /* active: output channels of them */
+	int64_t pixel;          /* elements between the tile's pixels in the activations */
+	struct kir_addr a, w, ch, out, res;
+};
+
+static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc, struct kir_addr a,
+                      struct kir_addr w, int64_t first, int64_t n)
+{
+	int64_t width = (int64_t)t->nv * c->lanes * c->group;
+	for (int64_t s = first; s < first + n; s++) {
+		struct kir_addr as = a, ws = w;
+		as.base += s * c->group;
+		ws.base += s * width;
+		k->step(c, b, acc, t->pixels, t->nv, &as, t->pixel, &ws);
+	}
+}
+
+/* The sum of one tile. */
+static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc)
+{
+	int64_t width = (int64_t)t->nv * c->lanes * c->group, segment = c->steps * width;
+	int n = t->pixels * t->nv;
+	struct kir_addr a = t->a, w = t->w;
+	if (c->rows * c->cols * c->steps <= MAX_STRAIGHT) {
+		for (int64_t s = 0; s < c->rows * c->cols; s++) {
+			a = t->a, w = t->w;
+			a.base += s / c->cols * c->row_step + s % c->cols * c->col_step;
+			w.base += s * segment;
+			run_steps(c, k, b, t, acc, a, w, 0, c->steps);
+		}
+		return;
+	}
+	kir_iv row = ig_vec_loop(b, "ky", c->rows, acc, n), col = ig_vec_loop(b, "kx", c->cols, acc, n);
+	ig_vec_term(&a, row, c->row_step);
+	ig_vec_term(&w, row, c->cols * segment);
+	ig_vec_term(&a, col, c->col_step);
+	ig_vec_term(&w, col, segment);
+	int64_t turns = c->steps / UNROLL;
+	if (turns > 1) {
+		kir_iv kk = kb_loop(b, "k", turns, acc, n);
+		struct kir_addr ak = a, wk = w;
+		kb_addr_add(&ak, kk, UNROLL * c->group);
+		kb_addr_add(&wk, kk, UNROLL * width);
+		run_steps(c, k, b, t, acc, ak, wk, 0, UNROLL);
+		kb_end(b, acc, n);
+	} else {
+		turns = 0;
+	}
+	run_steps(c, k, b, t, acc, a, w, turns * UNROLL, c->steps - turns * UNROLL);
+	ig_vec_end(b, col, acc, n);
+	ig_vec_end(b, row, acc, n);
+}
+
+static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t)
+{
+	kir_val acc[MAX_ACC], v[MAX_ACC];
+	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I32;
+	if (t->pixels * t->nv > MAX_ACC)
+		IG_BUG("tile of %d x %d", t->pixels, t->nv);
+	for (int i = 0; i < t->nv; i++) {
+		struct kir_addr s = t->ch;
+		s.buf = c->start;
+		s.base += (int64_t)i * c->lanes;
+		acc[i] = kb_load(b, KIR_T(e, c->lanes), s);
+		for (int p = 1; p < t->pixels; p++)
+			acc[p * t->nv + i] = acc[i];
+	}
+	accumulate(c, k, b, t, acc);
+	bool run = t->active == t->nv * c->lanes && c->out.stride[3] == t->active; /* the tile's results are one run of memory */
+	for (int p = 0; p < t->pixels; p++) {
+		for (int i = 0; i < t->nv; i++) {
+			struct kir_addr ch = t->ch, res = t->res;
+			int left = t->active - i * c->lanes;
+			ch.base += (int64_t)i * c->lanes;
+			res.base += p * c->res.stride[3] + (int64_t)i * c->lanes;
+			v[p * t->nv + i] = ig_epilogue_value(b, &c->e, acc[p * t->nv + i], &ch, &res, left < c->lanes ? left : c->lanes);
+		}
+		struct kir_addr out = t->out;
+		out.base += p * c->out.stride[3];
+		if (!run)
+			ig_epilogue_store(b, &c->e, v + p * t->nv, t->nv, c->lanes, out, t->active);
+	}
+	if (run)
+		ig_epilogue_store(b, &c->e, v, t->pixels * t->nv, c->lanes, t->out, t->pixels * t->active);
+}
+
+/* Pixels of a tile: the most that divide the row of n, if that is not far below what registers hold; else equal parts. */
+static int pick_pixels(int64_t n, int most)
+{
+	if (n <= most)
+		return (int)n;
+	for (int p = most; 2 * p > most && p > 2; p--)
+		if (n % p == 0)
+			return p;
+	int64_t parts = (n + most - 1) / most;
+	return (int)((n + parts - 1) / parts);
+}
+
+/* How many pixels fit beside nv vectors. */
+static int most_pixels(const struct ig_conv_kind *k, int nv)
+{
+	for (int i = 0; k->tile[i].pixels; i++)
+		if (k->tile[i].vectors == nv)
+			return k->tile[i].pixels;
+	int p = k->tile[0].pixels * k->tile[0].vectors / nv;
+	return p < 1 ? 1 : p > 14 ? 14 : p;
+}
+
+static void move_pixels(struct ig_conv *c, struct tile *t, kir_iv iv, int64_t pixels)
+{
+	int64_t shift = iv < 0 ? pixels : 0;
+	int64_t a = c->g.sw * c->a.x, out = c->out.stride[3], res = c->res.stride[3];
+	if (iv >= 0) {
+		ig_vec_term(&t->a, iv, pixels * a);
+		ig_vec_term(&t->out, iv, pixels * out);
+		ig_vec_term(&t->res, iv, pixels * res);
+	}
+	t->a.base += shift * a;
+	t->out.base += shift * out;
+	t->res.base += shift * res;
+}
+
+/* All pixels for nv vectors of channels. */
+static void emit_pixels(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, struct tile t)
+{
+	int64_t n = c->g.ow;
+	kir_iv y = ig_vec_loop(b, "y", c->g.oh, NULL, 0);
+	ig_vec_term(&t.a, y, c->g.sh * c->a.y);
+	ig_vec_term(&t.out, y, c->out.stride[2]);
+	ig_vec_term(&t.res, y, c->res.stride[2]);
+	t.pixels = pick_pixels(n, most_pixels(k, t.nv));
+	t.pixel = c->g.sw * c->a.x;
+	int64_t full = n / t.pixels;
+	struct tile rest = t;
+	kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
+	if (x >= 0)
+		move_pixels(c, &t, x, t.pixels);
+	emit_tile(c, k, b, &t);
+	ig_vec_end(b, x, NULL, 0);
+	rest.pixels = (int)(n - full * t.pixels);
+	move_pixels(c, &rest, -1, full * t.pixels);
+	if (rest.pixels)
+		emit_tile(c, k, b, &rest);
+	ig_vec_end(b, y, NULL, 0);
+}
+
+/* Channels of one group: equal blocks in a loop, then the rest. */
+static void emit_channels(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, struct tile t)
+{
+	int64_t width = (int64_t)t.nv * c->lanes, sum = c->rows * c->cols * c->steps * c->group, blocks = c->ocg / width, rest = c->ocg % width;
+	if (blocks) {
+		struct tile u = t;
+		kir_iv o = ig_vec_loop(b, "oc", blocks, NULL, 0);
+		ig_vec_term(&u.w, o, width * sum);
+		ig_vec_term(&u.ch, o, width);
+		ig_vec_term(&u.out, o, width);
+		ig_vec_term(&u.res, o, width);
+		u.active = (int)width;
+		emit_pixels(c, k, b, u);
+		ig_vec_end(b, o, NULL, 0);
+	}
+	if (rest) {
+		t.w.base += blocks * width * sum;
+		t.ch.base += blocks * width;
+		t.out.base += blocks * width;
+		t.res.base += blocks * width;
+		t.nv = (int)((rest + c->lanes - 1) / c->lanes);
+		t.active = (int)rest;
+		emit_pixels(c, k, b, t);
+	}
+}
+
+void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
+{
+	struct kir_builder b = ig_low_func(c->L, c->id);
+	int64_t padded = ig_pack_padded(c), sum = c->rows * c->cols * c->steps * c->group;
+	int nv = k->tile[0].vectors;
+	if (padded / c->lanes < nv)
+		nv = (int)(padded / c->lanes);
+	c->w = ig_pack_weights(c, nv);
+	struct tile t = {.nv = nv, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
+	                 .out = kb_addr(c->out.buf, c->out.base), .res = kb_addr(c->res.buf, c->res.base)};
+	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
+	ig_conv_copy(c, &b, image, k->fill);
+	ig_vec_term(&t.a, image, c->a.n);
+	ig_vec_term(&t.out, image, c->out.stride[0]);
+	ig_vec_term(&t.res, image, c->res.stride[0]);
+	kir_iv group = ig_vec_loop(&b, "g", c->g.groups, NULL, 0);
+	ig_vec_term(&t.a, group, c->icg);
+	ig_vec_term(&t.w, group, padded * sum);
+	ig_vec_term(&t.ch, group, padded);
+	ig_vec_term(&t.out, group, c->ocg);
+	ig_vec_term(&t.res, group, c->ocg);
+	emit_channels(c, k, &b, t);
+	ig_vec_end(&b, group, NULL, 0);
+	ig_vec_end(&b, image, NULL, 0);
+}
+
+/* ---- int8 ---- */
+/* One scalar of `group` activations, in all lanes, as the dot product's first operand. */
+static kir_val broadcast(const struct ig_conv *c, struct kir_builder *b, struct kir_addr a)
+{
+	int bytes = c->group * kir_elem_bytes(c->a.elem);
+	kir_val x = kb_load(b, KIR_T(bytes == 4 ? KIR_I32 : bytes == 2 ? KIR_I16 : KIR_I8, 1), a);
+	if (c->group == 1)
+		return ig_vec_splat(b, kb_op1(b, KIR_ZEXT, KIR_T(KIR_I32, 1), x), c->lanes);
+	return kb_op1(b, KIR_BITCAST, KIR_T(c->a.elem, c->lanes * c->group), ig_vec_splat(b, x, c->lanes));
+}
+
+static void step_int8(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel,
+                      const struct kir_addr *w)
+{
+	kir_val wv[16];
+	int width = c->lanes * c->group;
+	for (int i = 0; i < nv; i++) {
+		struct kir_addr at = *w;
+		at.base += (int64_t)i * width;
+		wv[i] = kb_load(b, KIR_T(KIR_I8, width), at);
+		if (c->group == 1)
+			wv[i] = kb_op1(b, KIR_SEXT, KIR_T(KIR_I32, width), wv[i]);
+		else if (c->a.elem == KIR_I16)
+			wv[i] = kb_op1(b, KIR_SEXT, KIR_T(KIR_I16, width), wv[i]);
+	}
+	for (int p = 0; p < pixels; p++) {
+		struct kir_addr at = *a;
+		at.base += p * pixel;
+		kir_val x = broadcast(c, b, at);
+		for (int i = 0; i < nv; i++) {
+			kir_val *s = &acc[p * nv + i];
+			*s = c->group == 1 ? kb_op2(b, KIR_ADD, *s, kb_op2(b, KIR_MUL, x, wv[i])) : kb_dot(b, *s, x, wv[i], !c->L->t->dot.a_signed);
+		}
+	}
+}
+
+int32_t ig_conv_start(struct ig_conv *c, bool offset)
+{
+	const struct ig_tensor *w = ig_const_data(c->L->g, c->n->in[1]), *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
+	int32_t zero = ig_qparam(c->L->g, c->in.type.q)->zero_point[0];
+	int64_t per = c->icg * c->g.kh * c->g.kw;
+	int32_t *start = IG_NEWN(c->L->arena, int32_t, c->g.oc);
+	for (int64_t oc = 0; oc < c->g.oc; oc++) {
+		uint32_t sum = 0;
+		for (int64_t k = 0; k < per; k++)
+			sum += (uint32_t)((const int8_t *)w->data)[oc * per + k];
+		uint32_t v = bias && bias->type.dtype == IG_DT_I32 ? (uint32_t)((const int32_t *)bias->data)[oc] : 0;
+		v += ((offset ? 128u : 0u) - (uint32_t)zero) * sum;
+		memcpy(&start[oc], &v, sizeof v);
+	}
+	return ig_pack_channels_i(c, "start", start);
+}
+
+bool ig_sched_conv_int8(struct ig_conv *c)
+{
+	const struct ig_target *t = c->L->t;
+	const struct ig_qparam *q = ig_qparam(c->L->g, c->in.type.q);
+	struct ig_conv_kind k = {.step = step_int8};
+	memcpy(k.tile, t->tile, sizeof t->tile);
+	c->group = t->dot.group;
+	if (!q || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
+		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
+	k.fill = q->zero_point[0];
+	ig_conv_source(c);
+	if (!ig_epilogue_init(c))
+		return false;
+	c->start = ig_conv_start(c, c->group > 1 && t->dot.a_offset);
+	ig_conv_emit(c, &k);
+	return true;
+}
+
+static bool lower_conv(struct ig_lower *L, struct ig_nid n)
+{
+	struct ig_conv c;
+	if (!ig_conv_begin(&c, L, n))
+		return false;
+	if (c.g.groups > 1 && c.icg == 1 && c.ocg == 1)
+		return ig_sched_depthwise(L, n);
+	return c.is_float ? ig_sched_conv_float(&c) : ig_sched_conv_int8(&c);
+}
+
+bool ig_lower_conv2d(struct ig_lower *L, struct ig_nid n) { return lower_conv(L, n); }
+bool ig_lower_conv2d_add(struct ig_lower *L, struct ig_nid n) { return lower_conv(L, n); }

@@ -1,0 +1,36 @@
+/* Float convolutions and linear layers: per output one chain of fused multiply-adds from the bias, in the order (row, column, channel); padding is
+   multiplied as +0. The loops are sched_conv.c's. */
+#include "codegen/conv.h"
+
+static void step_float(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel,
+                       const struct kir_addr *w)
+{
+	kir_val wv[16];
+	for (int i = 0; i < nv; i++) {
+		struct kir_addr at = *w;
+		at.base += (int64_t)i * c->lanes;
+		wv[i] = kb_load(b, KIR_T(KIR_F32, c->lanes), at);
+	}
+	for (int p = 0; p < pixels; p++) {
+		struct kir_addr at = *a;
+		at.base += p * pixel;
+		kir_val x = ig_vec_load_f(b, &at, c->lanes, 1, 0);
+		for (int i = 0; i < nv; i++)
+			acc[p * nv + i] = kb_fma(b, x, wv[i], acc[p * nv + i]);
+	}
+}
+
+bool ig_sched_conv_float(struct ig_conv *c)
+{
+	struct ig_conv_kind k = {.step = step_float, .tile = {c->L->t->float_tile}};
+	const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
+	if (bias && bias->type.dtype != IG_DT_F32)
+		return ig_low_refuse(c->L, c->id, "its bias must be float32");
+	c->group = 1;
+	ig_conv_source(c);
+	if (!ig_epilogue_init(c))
+		return false;
+	c->start = ig_pack_channels_f(c, "bias", bias ? bias->data : IG_NEWN(c->L->arena, float, c->g.oc));
+	ig_conv_emit(c, &k);
+	return true;
+}
