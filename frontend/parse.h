@@ -30,7 +30,6 @@ struct parse_context {
 	struct ast_span string_at; /* where the string being read began */
 	char *buf;                 /* its text so far */
 	size_t n_buf, cap_buf;
-	bool lexical_error; /* the lexer has reported: the parser need not say more about that token */
 	bool ended;         /* the newline that closes the text has been given */
 };
 

@@ -475,11 +475,11 @@ static void describe(char *out, size_t size, const struct parse_context *c, yysy
 {
 	size_t n = at->to > at->from ? at->to - at->from : 0;
 	if (kind == YYSYMBOL_YYEOF || at->from >= c->len)
-		snprintf(out, size, "the end of the file");
+		snprintf(out, size, "end of the file");
 	else if (kind == YYSYMBOL_T_NEWLINE)
-		snprintf(out, size, "the end of the line");
+		snprintf(out, size, "end of the line");
 	else if (kind == YYSYMBOL_T_QUOTE || kind == YYSYMBOL_T_TEXT || kind == YYSYMBOL_T_PIECE)
-		snprintf(out, size, "a string");
+		snprintf(out, size, "string");
 	else
 		snprintf(out, size, "'%.*s'", (int)(n > 60 ? 60 : n), c->text + at->from);
 }
@@ -502,54 +502,81 @@ static const char *expected_text(yysymbol_kind_t k)
 	}
 }
 
+struct expectation {
+	char list[200];
+	int n; /* how many things could stand there */
+	const char *words[16];
+	int n_words; /* keywords among them */
+};
+
+/* Where any name may stand, keywords are names and go without saying; where a keyword must stand, so does the newline before it. */
+static void collect_expected(const yypcontext_t *ctx, struct expectation *x)
+{
+	yysymbol_kind_t expected[YYNTOKENS];
+	int n = yypcontext_expected_tokens(ctx, expected, YYNTOKENS);
+	bool any_name = false, newline = true;
+	for (int i = 0; i < n; i++) {
+		any_name |= expected[i] == YYSYMBOL_T_NAME;
+		newline &= expected[i] != YYSYMBOL_T_MODEL && expected[i] != YYSYMBOL_T_DEFAULT;
+	}
+	for (int i = 0; i < n; i++) {
+		const char *t = expected_text(expected[i]);
+		bool word = expected[i] >= YYSYMBOL_T_WEIGHTS && expected[i] <= YYSYMBOL_T_ORDER;
+		if (!t || (any_name && word) || (!newline && !any_name && expected[i] == YYSYMBOL_T_NEWLINE))
+			continue;
+		if (word)
+			x->words[x->n_words++] = t;
+		size_t used = strlen(x->list);
+		snprintf(x->list + used, sizeof x->list - used, "%s%s", used ? ", " : "", t);
+		x->n++;
+	}
+}
+
+/* The innermost bracket that stands open since an earlier line. */
+static void note_bracket(const struct parse_context *c, const struct ast_span *at)
+{
+	for (int i = c->n_brackets - 1; i >= 0; i--) {
+		const struct parse_bracket *b = &c->bracket[i];
+		if (b->kind == '{' && at->from < c->len) /* blocks go on over lines */
+			return;
+		if (b->at.line < at->line) {
+			ig_note(c->diag, parse_loc(c, b->at), "this '%c' is still open", b->kind);
+			return;
+		}
+	}
+}
+
 /* Names what was found, and what could stand there when that is a short list. */
 static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct parse_context *c)
 {
 	(void)scanner;
 	const struct ast_span *at = yypcontext_location(ctx);
-	yysymbol_kind_t token = yypcontext_token(ctx), expected[YYNTOKENS];
+	yysymbol_kind_t token = yypcontext_token(ctx);
 	struct ig_loc loc = parse_loc(c, *at);
-	if (c->lexical_error) { /* said already */
-		c->lexical_error = false;
+	if (token == YYSYMBOL_T_BAD) { /* the lexer has said why */
 		parse_drop_brackets(c);
 		return 0;
 	}
-	char found[80], list[200] = "";
+	char found[80];
+	struct expectation x = {0};
 	describe(found, sizeof found, c, token, at);
-	int n = yypcontext_expected_tokens(ctx, expected, YYNTOKENS), shown = 0;
-	bool any_name = false;
-	for (int i = 0; i < n; i++)
-		any_name |= expected[i] == YYSYMBOL_T_NAME;
-	for (int i = 0; i < n; i++) {
-		const char *t = expected_text(expected[i]);
-		bool word = expected[i] >= YYSYMBOL_T_WEIGHTS && expected[i] <= YYSYMBOL_T_ORDER;
-		if (!t || (any_name && word))
-			continue;
-		size_t used = strlen(list);
-		if (shown++ < 6)
-			snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", t);
-	}
-	static const char *const top[] = {"weights", "model", "block", "quantize"};
+	collect_expected(ctx, &x);
 	const char *near = NULL;
-	if (token == YYSYMBOL_T_NAME && !c->n_brackets) {
+	if (token == YYSYMBOL_T_NAME) {
 		const char *word = ig_arena_strndup(c->file->arena, c->text + at->from, at->to - at->from);
-		if (strcmp(word, "extern") == 0) {
+		if (strcmp(word, "extern") == 0 && !c->n_brackets) {
 			ig_error(c->diag, loc, "custom operations (extern) are not supported yet");
 			return 0;
 		}
-		near = ig_nearest(word, top, 4);
+		near = ig_nearest(word, x.words, x.n_words);
 	}
 	if (near)
 		ig_error(c->diag, loc, "unexpected %s; did you mean '%s'?", found, near);
-	else if (shown && shown <= 6)
-		ig_error(c->diag, loc, "unexpected %s; expected %s", found, list);
+	else if (x.n > 0 && x.n <= 6)
+		ig_error(c->diag, loc, "unexpected %s; expected %s", found, x.list);
 	else
 		ig_error(c->diag, loc, "unexpected %s", found);
-	for (int i = c->n_brackets - 1; i >= 0 && (c->bracket[i].kind == '(' || c->bracket[i].kind == '['); i--)
-		if (c->bracket[i].at.line < at->line) {
-			ig_note(c->diag, parse_loc(c, c->bracket[i].at), "this '%c' is still open", c->bracket[i].kind);
-			break;
-		}
+	note_bracket(c, at);
 	parse_drop_brackets(c);
 	return 0;
 }

@@ -170,7 +170,8 @@ static void call_block(struct sema *s, struct sema_block *block, const struct as
 		s->prefix = prefix;
 		if (ig_diag_errors(s->diag) > before) {
 			block->bad = true; /* its other instances would only repeat the errors */
-			ig_note(s->diag, e->loc, "in block '%s', used here as '%s'", block->ast->name, name);
+			if (!s->stop || s->block_depth == 0) /* where a limit is exceeded, blocks may be deep */
+				ig_note(s->diag, e->loc, "in block '%s', used here as '%s'", block->ast->name, name);
 		}
 	}
 	ig_sema_scope_free(&inner);

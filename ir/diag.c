@@ -92,7 +92,7 @@ static void print_caret(const struct ig_diag *d, struct ig_loc loc)
 {
 	size_t len;
 	const char *p = find_line(d, loc, &len);
-	if (!p || loc.col <= 0)
+	if (!p || loc.col <= 0 || !len)
 		return;
 	size_t at = (size_t)loc.col - 1, from = 0, to = len;
 	if (at > len)

@@ -1,0 +1,3 @@
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = max_pool2d(x, kernel: "3", stride: 1.5)
+}

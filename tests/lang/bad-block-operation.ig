@@ -1,0 +1,4 @@
+block relu(x) { return relu6(x) }
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = relu(x)
+}

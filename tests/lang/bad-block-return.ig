@@ -1,0 +1,4 @@
+block f(x) { y = relu(x) }
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = f(x)
+}

@@ -1,0 +1,2 @@
+model m(x: f32[1]) -> (y: f32[1]) {
+  y = relu(x)

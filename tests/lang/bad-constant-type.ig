@@ -1,0 +1,6 @@
+weights "tiny.safetensors"
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  c: f32[5] = constant(tensor: "conv0.bias")
+  d: u8[4] {scale: 1} = constant(tensor: "bytes")
+  y = relu(x)
+}

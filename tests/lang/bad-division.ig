@@ -1,0 +1,3 @@
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = slice(x, starts: 7 / (3 - 3), ends: 3, axes: 2)
+}

@@ -1,0 +1,4 @@
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = x
+  repeat 1000000 as i { repeat 1000000 as j { y = x } }
+}

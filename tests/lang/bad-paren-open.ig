@@ -1,0 +1,4 @@
+model m(x: f32[1]) -> (y: f32[1]) {
+  a = relu(x
+  y = relu(a)
+}

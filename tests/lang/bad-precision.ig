@@ -1,0 +1,3 @@
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = relu(x, precision: int4)
+}

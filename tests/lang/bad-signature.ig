@@ -1,0 +1,3 @@
+model m(x) -> (y: f32[1]) {
+  y = relu(x)
+}

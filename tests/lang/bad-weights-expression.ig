@@ -1,0 +1,4 @@
+weights "tiny{1}.safetensors"
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = relu(x)
+}

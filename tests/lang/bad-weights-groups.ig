@@ -1,0 +1,5 @@
+weights "tiny.safetensors"
+
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = conv2d(x, filters: 4, kernel: 3, groups: 3, name: "conv0")
+}

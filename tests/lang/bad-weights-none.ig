@@ -1,0 +1,4 @@
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = conv2d(x, filters: 4, kernel: 3)
+  z = conv2d(x, filters: 4, kernel: 3)
+}

@@ -1,0 +1,7 @@
+weights "tiny.safetensors"
+
+weights "tiny.safetensors"
+
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = relu(x)
+}

@@ -1,0 +1,3 @@
+quantize {
+  default 3
+}

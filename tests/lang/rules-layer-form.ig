@@ -1,0 +1,3 @@
+quantize {
+  layer conv0 skip
+}

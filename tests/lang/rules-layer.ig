@@ -1,0 +1,4 @@
+quantize {
+  layer "a{1}" skip
+  layer "" skip
+}

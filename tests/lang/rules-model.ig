@@ -1,0 +1,4 @@
+quantize { default skip }
+model m(x: f32[1, 1, 6, 6]) -> (y: f32[1, 1, 6, 6]) {
+  y = relu(x)
+}

@@ -1,0 +1,5 @@
+quantize {
+  match conv skip
+  match /open skip
+  match / skip/ /
+}

@@ -1,0 +1,4 @@
+quantize {
+  match /conv[/ skip
+  match /(/ skip
+}

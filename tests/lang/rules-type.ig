@@ -1,0 +1,4 @@
+quantize {
+  type rellu skip
+  order relux 0 skip
+}

@@ -1,0 +1,4 @@
+quantize {
+  lair "a" skip
+  default skip, skip
+}
