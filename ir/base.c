@@ -295,7 +295,7 @@ const char *ig_nearest(const char *name, const char *const *names, int n)
 	if ((size_t)limit >= len) /* everything would be near a very short name */
 		limit = (int)len - 1;
 	const char *best = NULL;
-	for (int i = 0; i < n && limit > 0; i++) {
+	for (int i = 0; i < n && limit >= 0; i++) {
 		size_t m = names[i] ? strlen(names[i]) : 0;
 		if (!m || m > NEAREST_MAX)
 			continue;
