@@ -170,7 +170,7 @@ static void report_text(const struct comparison *c, int shown, FILE *out)
 		if (p->node->loc.file && p->node->loc.line > 0)
 			ig_table_cell(t, "%s:%d", p->node->loc.file, p->node->loc.line);
 		else
-			ig_table_cell(t, " ");
+			ig_table_blank(t);
 	}
 	fprintf(out, "%" PRId64 " samples, %d layers, worst first\n\n", c->n, c->pairs.n);
 	ig_table_print(t, out);

@@ -165,6 +165,20 @@ static bool publish(struct compilation *c)
 	return true;
 }
 
+/* Folders that are missing or may not be written to are told by the names that the user gave: emission works on the staged ones. */
+static bool try_outputs(struct compilation *c)
+{
+	struct ig_outfile probe;
+	for (int i = 0; i < KINDS; i++) {
+		if (!c->want[i] || c->direct)
+			continue;
+		if (!ig_outfile_open(&probe, c->final[i], c->s.diag))
+			return false;
+		ig_outfile_abort(&probe);
+	}
+	return true;
+}
+
 static bool print_to(struct compilation *c, enum kind k, const char *path)
 {
 	struct ig_outfile out;
@@ -290,6 +304,8 @@ static bool build(struct compilation *c, const char *dir)
 		c->program->weight_section = ig_opt_str(c->s.o, IG_OPT_WEIGHT_SECTION);
 	}
 	stage(c);
+	if (!try_outputs(c))
+		return false;
 	for (int i = 0; i < KINDS; i++)
 		if (c->want[i] && !emit(c, (enum kind)i))
 			return false;

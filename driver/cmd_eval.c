@@ -242,7 +242,7 @@ static void report_text(const struct evaluation *v, const struct figures *f, FIL
 		if (k > (int)f->quantized)
 			ig_table_cell(t, "%" PRId64, f->differing[k]);
 		else
-			ig_table_cell(t, " ");
+			ig_table_blank(t);
 	}
 	fprintf(out, "%" PRId64 " samples\n\n", v->n);
 	ig_table_print(t, out);

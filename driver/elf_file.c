@@ -131,7 +131,8 @@ void ig_elf_totals(const struct ig_elf *e, uint64_t *text, uint64_t *rodata, uin
 		const struct ig_elf_section *s = &e->section[i];
 		if (!(s->flags & SHF_ALLOC))
 			continue;
-		*(s->flags & SHF_EXECINSTR ? text : s->flags & SHF_WRITE ? data : rodata) += s->size;
+		/* .data.rel.ro is constant but for the linker, which writes addresses into it */
+		*(s->flags & SHF_EXECINSTR ? text : s->flags & SHF_WRITE && strncmp(s->name, ".data.rel.ro", 12) != 0 ? data : rodata) += s->size;
 	}
 }
 

@@ -133,12 +133,12 @@ static void print_totals(struct ig_table *t, const struct totals *sum, int colum
 {
 	ig_table_rule(t);
 	ig_table_cell(t, "%d layers", sum->layers);
-	ig_table_cell(t, " ");
-	ig_table_cell(t, " ");
+	ig_table_blank(t);
+	ig_table_blank(t);
 	cell_count(t, sum->macs);
 	cell_count(t, sum->weights);
 	for (int i = 5; i < columns; i++)
-		ig_table_cell(t, " ");
+		ig_table_blank(t);
 }
 
 static void print_share(const struct totals *sum, FILE *out)
@@ -179,14 +179,14 @@ static void mapped_text(const struct ig_session *s, const struct ig_graph *g, FI
 static void cell_scale(struct ig_table *t, const struct ig_qparam *q)
 {
 	if (!q) {
-		ig_table_cell(t, " ");
-		ig_table_cell(t, " ");
+		ig_table_blank(t);
+		ig_table_blank(t);
 	} else if (q->n == 1) {
 		ig_table_cell(t, "%.6g", (double)q->scale[0]);
 		ig_table_cell(t, "%d", (int)q->zero_point[0]);
 	} else {
 		ig_table_cell(t, "%" PRId64 " scales", q->n);
-		ig_table_cell(t, " ");
+		ig_table_blank(t);
 	}
 }
 

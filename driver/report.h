@@ -25,6 +25,7 @@ struct ig_table;
 /* titles: one a column; a title that begins with '>' is right-aligned. */
 struct ig_table *ig_table_new(const char *const *titles, int n);
 void ig_table_cell(struct ig_table *t, const char *fmt, ...) IG_PRINTF(2, 3); /* the next cell, row by row */
+void ig_table_blank(struct ig_table *t); /* an empty cell */
 void ig_table_rule(struct ig_table *t);                                        /* a line after the present row */
 void ig_table_print(struct ig_table *t, FILE *out);
 void ig_table_free(struct ig_table *t);

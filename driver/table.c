@@ -48,6 +48,8 @@ void ig_table_cell(struct ig_table *t, const char *fmt, ...)
 	ig_vec_push(&t->cell, s);
 }
 
+void ig_table_blank(struct ig_table *t) { ig_table_cell(t, "%s", ""); }
+
 void ig_table_rule(struct ig_table *t) { ig_vec_push(&t->rules, (t->cell.n - 1) / t->columns); }
 
 static int width(const char *s)
