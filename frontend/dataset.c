@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct port { /* an input of the model and the array that feeds it */
 	const char *name;
@@ -195,6 +196,17 @@ static struct port *find_port(struct ig_dataset *ds, const char *spec, int i, co
 	return &ds->port[i];
 }
 
+/* A path with '=' that is no file was meant as NAME=FILE. */
+static bool check_spec(const struct ig_dataset *ds, const char *path, struct ig_diag *d)
+{
+	const char *eq = strchr(path, '=');
+	if (!eq || access(path, F_OK) == 0)
+		return true;
+	ig_error(d, ig_loc_file(d, path), "there is no such file, and the model has no input '%.*s'; %s '%s'", (int)(eq - path), path,
+	         ds->n_ports == 1 ? "its only input is" : "its first input is", ds->port[0].name);
+	return false;
+}
+
 static bool open_all(struct ig_dataset *ds, const char *const *specs, bool reject_nonfinite, struct ig_diag *d)
 {
 	for (int i = 0; i < ds->n_ports; i++) {
@@ -204,7 +216,7 @@ static bool open_all(struct ig_dataset *ds, const char *const *specs, bool rejec
 			ig_error(d, ig_loc_file(d, path), "input '%s' is given data twice; name the inputs, as in --data %s=FILE", p->name, p->name);
 			return false;
 		}
-		if (!open_port(p, path, reject_nonfinite, d))
+		if ((path == specs[i] && !check_spec(ds, path, d)) || !open_port(p, path, reject_nonfinite, d))
 			return false;
 	}
 	ds->count = ds->port[0].array.dim[0];

@@ -205,6 +205,10 @@ static bool read_header(struct reader *r, const uint8_t *p, size_t bytes)
 		return false;
 	}
 	uint64_t n = ig_load_le64(p);
+	if (n > bytes - 8 && (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "\x80\2", 2) == 0)) {
+		ig_error(r->diag, r->loc, "this is a PyTorch pickle (.pt, .pth), not safetensors; save with safetensors.torch.save_file(model.state_dict(), file)");
+		return false;
+	}
 	if (n > HEADER_LIMIT) {
 		ig_error(r->diag, r->loc, "not a safetensors file, or damaged: its header would take %llu bytes (at most %u are allowed)", (unsigned long long)n,
 		         HEADER_LIMIT);
