@@ -118,8 +118,9 @@ static int choose_base(struct compilation *c, const struct ig_opts *o, const cha
 
 /* ---- staging: all files appear together or none ---- */
 
-static void stage(struct compilation *c)
+static bool stage(struct compilation *c)
 {
+	bool ok = true;
 	for (int i = 0; i < KINDS; i++) {
 		if (!c->want[i])
 			continue;
@@ -132,8 +133,15 @@ static void stage(struct compilation *c)
 		} else {
 			snprintf(c->final[i], n, "%s%s", c->base, kinds[i].extension);
 			snprintf(c->staged[i], n, "%s.part%ld%s", c->base, (long)getpid(), kinds[i].extension);
+			/* A missing folder and the like are reported of the file that was asked for, and before the work. */
+			struct ig_outfile probe;
+			ok = ig_outfile_open(&probe, c->final[i], c->s.diag) != NULL && ok;
+			ig_outfile_abort(&probe);
+			if (!ok)
+				break;
 		}
 	}
+	return ok;
 }
 
 static void unstage(struct compilation *c)
@@ -146,17 +154,10 @@ static void unstage(struct compilation *c)
 	}
 }
 
-/* What would make a rename fail is looked for in all of them before the first. */
 static bool publish(struct compilation *c)
 {
-	struct stat st;
 	if (c->direct)
 		return true;
-	for (int i = 0; i < KINDS; i++)
-		if (c->want[i] && stat(c->final[i], &st) == 0 && S_ISDIR(st.st_mode)) {
-			ig_error(c->s.diag, ig_loc_file(c->s.diag, c->final[i]), "cannot write here: it is a folder");
-			return false;
-		}
 	for (int i = 0; i < KINDS; i++)
 		if (c->want[i] && rename(c->staged[i], c->final[i]) != 0) {
 			ig_error(c->s.diag, ig_loc_file(c->s.diag, c->final[i]), "cannot write: %s", strerror(errno));
@@ -293,6 +294,8 @@ static bool build(struct compilation *c, const char *dir)
 		c->base = ig_xcalloc(strlen(dir) + strlen(model) + 2, 1);
 		sprintf(c->base, "%s%s%s", dir, slash, model);
 	}
+	if (!stage(c))
+		return false;
 	for (int i = 0; i < KINDS; i++)
 		lowered = lowered || (c->want[i] && kinds[i].program);
 	if (lowered) {
