@@ -2,7 +2,10 @@
    the kernel IR is already what the optimizer would make of it. */
 #include <llvm-c/Analysis.h>
 #include <llvm-c/DebugInfo.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
+#include <llvm/Config/llvm-config.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,8 +57,19 @@ static void check_recipes(const struct ig_target *t)
 		IG_BUG("target %s has no feature for its packing or masked accesses", t->name);
 }
 
+/* The machine combiner turns chains of integer additions into trees, which costs the accumulators of multiply-and-add kernels their registers. It can only be
+   switched off by an option of LLVM, which is global and may be given once; in releases where it is not known to exist, code is slower but the same otherwise. */
+static void set_options(void)
+{
+#if LLVM_VERSION_MAJOR >= 19 && LLVM_VERSION_MAJOR <= 20
+	static const char *const option[] = {"intaglio", "-x86-machine-combiner=0"};
+	LLVMParseCommandLineOptions(IG_COUNTOF(option), option, NULL);
+#endif
+}
+
 static bool make_machine(struct ig_ll *l)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct ig_target *t = l->t;
 	LLVMTargetRef target;
 	char *message = NULL;
@@ -64,6 +78,8 @@ static bool make_machine(struct ig_ll *l)
 		return false;
 	}
 	register_target(t->triple);
+	if (strncmp(t->triple, "x86", 3) == 0)
+		pthread_once(&once, set_options);
 	if (LLVMGetTargetFromTriple(t->triple, &target, &message)) {
 		ig_error(l->d, IG_NOLOC, "this LLVM cannot generate code for target %s: %s", t->name, message);
 		LLVMDisposeMessage(message);
