@@ -54,10 +54,10 @@ static void print_kernel_calls(FILE *out, const struct ig_program *p, const char
 	for (int i = 0; i < m->n_funcs; i++) {
 		fprintf(out, "\t%s_k_%s((const unsigned char *)%s_weights, (unsigned char *)%s", p->name, m->func[i]->name, p->name, arena);
 		for (int k = 0; k < p->n_in; k++)
-			if (ec_touches(m, m->func[i], KIR_IN, k))
+			if (ig_ec_touches(m, m->func[i], KIR_IN, k))
 				fprintf(out, ", (const unsigned char *)%s[%d]", in, k);
 		for (int k = 0; k < p->n_out; k++)
-			if (ec_touches(m, m->func[i], KIR_OUT, k))
+			if (ig_ec_touches(m, m->func[i], KIR_OUT, k))
 				fprintf(out, ", (unsigned char *)%s[%d]", outs, k);
 		fputs(");\n", out);
 	}
@@ -70,7 +70,7 @@ static void print_interface(FILE *out, const struct ig_program *p)
 	fprintf(out, "\nstatic int %s_kernels(const void *const *in, void *const *out, void *arena)\n{\n\tif (!arithmetic_ok())\n\t\treturn IG_ERR_ARITHMETIC;\n", p->name);
 	print_kernel_calls(out, p, "in", "out", "arena");
 	fputs("\t(void)in;\n\t(void)out;\n\t(void)arena;\n\treturn IG_OK;\n}\n\n", out);
-	ec_run_prototype(out, p);
+	ig_ec_run_prototype(out, p);
 	fprintf(out, "\n{\n\tconst void *in[%d];\n\tvoid *out[%d];\n", p->n_in ? p->n_in : 1, p->n_out ? p->n_out : 1);
 	for (int i = 0; i < p->n_in; i++)
 		fprintf(out, "\tin[%d] = %s;\n", i, p->in[i].name);
@@ -110,7 +110,7 @@ static void print_ios(FILE *out, const struct ig_program *p, const struct ig_io_
 		for (int k = 0; k < 6; k++)
 			fprintf(out, "%s%" PRId64, k ? ", " : "", k < io[i].type.rank ? io[i].type.dim[k] : 0);
 		char scale[40];
-		ec_float(io[i].scale, scale, sizeof scale);
+		ig_ec_float(io[i].scale, scale, sizeof scale);
 		fprintf(out, "}, %d, %zuu, %s, %d},\n", io[i].nhwc, bytes, scale, (int)io[i].zero_point);
 	}
 	fputs("};\n", out);
@@ -137,24 +137,24 @@ static void print_descriptor(FILE *out, const struct ig_program *p)
 bool ig_emit_c(const struct ig_program *p, const char *path, struct ig_diag *d)
 {
 	struct ig_outfile file;
-	if (!ec_interface_ok(p, d))
+	if (!ig_ec_interface_ok(p, d))
 		return false;
 	FILE *out = ig_outfile_open(&file, path, d);
 	if (!out)
 		return false;
 	fprintf(out, "/* %s: a neural network compiled by Intaglio for target %s (hash %016" PRIx64 "). Do not edit. C99; needs no library and no other file. */\n", p->name,
 	        p->target->name, p->hash);
-	ec_prelude(out, ec_helpers_used(p->module));
+	ig_ec_prelude(out, ig_ec_helpers_used(p->module));
 	fputs(arithmetic_ok, out);
 	fputc('\n', out);
-	for (int i = 0; ec_runtime_types[i]; i++)
-		fprintf(out, "%s\n", ec_runtime_types[i]);
+	for (int i = 0; ig_ec_runtime_types[i]; i++)
+		fprintf(out, "%s\n", ig_ec_runtime_types[i]);
 	fputc('\n', out);
-	ec_run_prototype(out, p);
+	ig_ec_run_prototype(out, p);
 	fprintf(out, ";\nint %s_call(const struct ig_call *c);\nextern const struct ig_model_desc %s_model;\n", p->name, p->name);
 	print_weights(out, p);
 	for (int i = 0; i < p->module->n_funcs; i++)
-		ec_function(out, p, p->module->func[i]);
+		ig_ec_function(out, p, p->module->func[i]);
 	print_interface(out, p);
 	print_descriptor(out, p);
 	return ig_outfile_commit(&file);

@@ -11,19 +11,19 @@ enum ec_helper {
 	EC_HELPERS
 };
 /* emit_c_prelude.c: compile-time checks, contraction off, and the helpers of the mask. */
-void ec_prelude(FILE *out, uint32_t helpers);
+void ig_ec_prelude(FILE *out, uint32_t helpers);
 /* emit_c_func.c */
-uint32_t ec_helpers_used(const struct kir_module *m);
-void ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f);
-void ec_float(float v, char *out, size_t size); /* a literal of the very value; finite */
+uint32_t ig_ec_helpers_used(const struct kir_module *m);
+void ig_ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f);
+void ig_ec_float(float v, char *out, size_t size); /* a literal of the very value; finite */
 /* Inputs (or outputs) whose buffers the function touches, by io index. */
-bool ec_touches(const struct kir_module *m, const struct kir_func *f, enum kir_space space, int io);
+bool ig_ec_touches(const struct kir_module *m, const struct kir_func *f, enum kir_space space, int io);
 /* emit_header.c: the types of runtime/ig_runtime.h, under its include guard. */
-extern const char *const ec_runtime_types[];
-const char *ec_ctype(enum ig_dtype dt); /* C's element type of an input or output; NULL: not possible */
-void ec_upper(const char *s, char *out, size_t size);
+extern const char *const ig_ec_runtime_types[];
+const char *ig_ec_ctype(enum ig_dtype dt); /* C's element type of an input or output; NULL: not possible */
+void ig_ec_upper(const char *s, char *out, size_t size);
 /* "float32[1][3][32][32]" into a buffer. */
-void ec_shape(const struct ig_type *t, char *out, size_t size);
-bool ec_interface_ok(const struct ig_program *p, struct ig_diag *d);
-void ec_run_prototype(FILE *out, const struct ig_program *p);
+void ig_ec_shape(const struct ig_type *t, char *out, size_t size);
+bool ig_ec_interface_ok(const struct ig_program *p, struct ig_diag *d);
+void ig_ec_run_prototype(FILE *out, const struct ig_program *p);
 #endif

@@ -190,7 +190,7 @@ static const char *address(const struct printer *pr, const struct kir_addr *a)
 	return ig_arena_printf(pr->arena, "%s)", s);
 }
 
-void ec_float(float v, char *out, size_t size)
+void ig_ec_float(float v, char *out, size_t size)
 {
 	snprintf(out, size, "%.9g", (double)v);
 	size_t n = strlen(out);
@@ -206,7 +206,7 @@ static const char *literal(const struct printer *pr, const struct kir_inst *in)
 		if (!isfinite(in->imm.f))
 			return ig_arena_printf(pr->arena, "f32_bits(0x%08" PRIx32 "u)", bits);
 		char s[40];
-		ec_float(in->imm.f, s, sizeof s);
+		ig_ec_float(in->imm.f, s, sizeof s);
 		return ig_arena_printf(pr->arena, "%s", s);
 	}
 	const char *suffix = in->type.elem == KIR_I64 ? "ull" : "u";
@@ -526,7 +526,7 @@ static void print_inst(struct printer *pr, const struct kir_inst *in)
 
 /* ---- functions ---- */
 
-bool ec_touches(const struct kir_module *m, const struct kir_func *f, enum kir_space space, int io)
+bool ig_ec_touches(const struct kir_module *m, const struct kir_func *f, enum kir_space space, int io)
 {
 	for (int k = 0; k < f->n; k++) {
 		const struct kir_inst *in = &f->inst[k];
@@ -589,7 +589,7 @@ static void print_buffers(struct printer *pr)
 	bool weights = false, arena = false;
 	for (int i = 0; i < pr->m->n_bufs; i++) { /* touched by nothing but unused loads */
 		const struct kir_buffer *b = &pr->m->buf[i];
-		if (!pr->buf_name[i] && (b->space == KIR_IN || b->space == KIR_OUT) && ec_touches(pr->m, pr->f, b->space, b->io))
+		if (!pr->buf_name[i] && (b->space == KIR_IN || b->space == KIR_OUT) && ig_ec_touches(pr->m, pr->f, b->space, b->io))
 			line(pr, "(void)%s%d;", b->space == KIR_IN ? "in" : "out", b->io);
 	}
 	for (int i = 0; i < pr->m->n_bufs; i++) {
@@ -632,7 +632,7 @@ static void begin_printer(struct printer *pr, FILE *out, const struct ig_program
 	analyse(pr, def, IG_NEWN(a, char, f->n_values + 1), helpers);
 }
 
-uint32_t ec_helpers_used(const struct kir_module *m)
+uint32_t ig_ec_helpers_used(const struct kir_module *m)
 {
 	uint32_t helpers = 0;
 	for (int i = 0; i < m->n_funcs; i++) {
@@ -643,7 +643,7 @@ uint32_t ec_helpers_used(const struct kir_module *m)
 	return helpers;
 }
 
-void ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f)
+void ig_ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f)
 {
 	struct printer pr;
 	uint32_t helpers = 0;
@@ -656,10 +656,10 @@ void ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f
 		fprintf(out, ": %" PRId64 " multiply-adds", f->macs);
 	fprintf(out, " */\nstatic void %s_k_%s(const unsigned char *restrict w, unsigned char *restrict arena", p->name, f->name);
 	for (int i = 0; i < p->n_in; i++)
-		if (ec_touches(pr.m, f, KIR_IN, i))
+		if (ig_ec_touches(pr.m, f, KIR_IN, i))
 			fprintf(out, ", const unsigned char *restrict in%d", i);
 	for (int i = 0; i < p->n_out; i++)
-		if (ec_touches(pr.m, f, KIR_OUT, i))
+		if (ig_ec_touches(pr.m, f, KIR_OUT, i))
 			fprintf(out, ", unsigned char *restrict out%d", i);
 	fputs(")\n{\n", out);
 	print_buffers(&pr);

@@ -124,7 +124,7 @@ static const char *const text[EC_HELPERS] = {
 	[EC_UMAX_64] = TREE_TEXT("max_u64", "uint64_t", "t[i] > t[i + n] ? t[i] : t[i + n]"),
 };
 
-void ec_prelude(FILE *out, uint32_t helpers)
+void ig_ec_prelude(FILE *out, uint32_t helpers)
 {
 	if (helpers & 1u << EC_PACK_NAN)
 		helpers |= 1u << EC_PACK;

@@ -6,7 +6,7 @@
 #include "codegen/emit_c.h"
 #include "ir/outfile.h"
 
-const char *ec_ctype(enum ig_dtype dt)
+const char *ig_ec_ctype(enum ig_dtype dt)
 {
 	switch (dt) {
 	case IG_DT_F32: return "float";
@@ -17,7 +17,7 @@ const char *ec_ctype(enum ig_dtype dt)
 	}
 }
 
-void ec_upper(const char *s, char *out, size_t size)
+void ig_ec_upper(const char *s, char *out, size_t size)
 {
 	size_t i;
 	for (i = 0; s[i] && i + 1 < size; i++)
@@ -25,9 +25,9 @@ void ec_upper(const char *s, char *out, size_t size)
 	out[i] = 0;
 }
 
-void ec_shape(const struct ig_type *t, char *out, size_t size)
+void ig_ec_shape(const struct ig_type *t, char *out, size_t size)
 {
-	size_t n = (size_t)snprintf(out, size, "%s", ec_ctype(t->dtype));
+	size_t n = (size_t)snprintf(out, size, "%s", ig_ec_ctype(t->dtype));
 	for (int i = 0; i < t->rank && n < size; i++)
 		n += (size_t)snprintf(out + n, size - n, "[%" PRId64 "]", t->dim[i]);
 }
@@ -35,7 +35,7 @@ void ec_shape(const struct ig_type *t, char *out, size_t size)
 static bool types_ok(const struct ig_program *p, const struct ig_io_info *io, int n, const char *what, struct ig_diag *d)
 {
 	for (int i = 0; i < n; i++)
-		if (!ec_ctype(io[i].type.dtype)) {
+		if (!ig_ec_ctype(io[i].type.dtype)) {
 			ig_error(d, IG_NOLOC, "%s: %s %s has type %s; an interface can have f32, u8, s8 and i32: convert it in the model", p->name, what, io[i].name,
 			         ig_dtypes[io[i].type.dtype].name);
 			return false;
@@ -43,25 +43,25 @@ static bool types_ok(const struct ig_program *p, const struct ig_io_info *io, in
 	return true;
 }
 
-bool ec_interface_ok(const struct ig_program *p, struct ig_diag *d)
+bool ig_ec_interface_ok(const struct ig_program *p, struct ig_diag *d)
 {
 	return types_ok(p, p->in, p->n_in, "input", d) && types_ok(p, p->out, p->n_out, "output", d);
 }
 
-void ec_run_prototype(FILE *out, const struct ig_program *p)
+void ig_ec_run_prototype(FILE *out, const struct ig_program *p)
 {
 	fprintf(out, "int %s_run(", p->name);
 	for (int i = 0; i < p->n_in; i++)
-		fprintf(out, "const %s *%s, ", ec_ctype(p->in[i].type.dtype), p->in[i].name);
+		fprintf(out, "const %s *%s, ", ig_ec_ctype(p->in[i].type.dtype), p->in[i].name);
 	for (int i = 0; i < p->n_out; i++)
-		fprintf(out, "%s *%s, ", ec_ctype(p->out[i].type.dtype), p->out[i].name);
+		fprintf(out, "%s *%s, ", ig_ec_ctype(p->out[i].type.dtype), p->out[i].name);
 	fputs("void *arena)", out);
 }
 
 static void print_io(FILE *out, const struct ig_io_info *io, const char *what)
 {
 	char shape[200];
-	ec_shape(&io->type, shape, sizeof shape);
+	ig_ec_shape(&io->type, shape, sizeof shape);
 	fprintf(out, "   %s %s: %s", what, io->name, shape);
 	if (io->nhwc)
 		fputs(", nhwc in memory", out);
@@ -74,12 +74,12 @@ bool ig_emit_header(const struct ig_program *p, const char *path, struct ig_diag
 {
 	struct ig_outfile file;
 	char upper[256];
-	if (!ec_interface_ok(p, d))
+	if (!ig_ec_interface_ok(p, d))
 		return false;
 	FILE *out = ig_outfile_open(&file, path, d);
 	if (!out)
 		return false;
-	ec_upper(p->name, upper, sizeof upper);
+	ig_ec_upper(p->name, upper, sizeof upper);
 	fprintf(out, "/* %s: a neural network compiled by Intaglio for target %s (hash %016" PRIx64 "). Do not edit.\n", p->name, p->target->name, p->hash);
 	for (int i = 0; i < p->n_in; i++)
 		print_io(out, &p->in[i], "input");
@@ -88,14 +88,14 @@ bool ig_emit_header(const struct ig_program *p, const char *path, struct ig_diag
 	fprintf(out, "   All sizes in elements of the type; tensors are dense, the last axis fastest%s. */\n", p->n_in && p->in[0].nhwc ? " unless said otherwise" : "");
 	fprintf(out, "#ifndef IG_MODEL_%s_H\n#define IG_MODEL_%s_H\n\n", upper, upper);
 	fputs("/* The types shared by all compiled models: the text of ig_runtime.h. */\n", out);
-	for (int i = 0; ec_runtime_types[i]; i++)
-		fprintf(out, "%s\n", ec_runtime_types[i]);
+	for (int i = 0; ig_ec_runtime_types[i]; i++)
+		fprintf(out, "%s\n", ig_ec_runtime_types[i]);
 	fputs("\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", out);
 	fprintf(out, "#define %s_ARENA_BYTES %" PRId64 "u\n#define %s_ARENA_ALIGN 64u\n\n", upper, p->module->arena_bytes, upper);
 	fprintf(out, "/* Runs the model. arena: %s_ARENA_BYTES, aligned to %s_ARENA_ALIGN%s. Reentrant: all state is in the arena. Memory of inputs,\n", upper, upper,
 	        p->module->arena_bytes ? "" : " (may be null)");
 	fputs("   outputs and arena must not overlap. Returns IG_OK (0) or an IG_ERR_ code. */\n", out);
-	ec_run_prototype(out, p);
+	ig_ec_run_prototype(out, p);
 	fprintf(out, ";\n/* The same through a versioned structure: size, version, counts, inputs, outputs, arena, arena_bytes set, the rest zero. */\n");
 	fprintf(out, "int %s_call(const struct ig_call *c);\n/* Names, shapes, types, quantization, sizes, needed CPU features. */\nextern const struct ig_model_desc %s_model;\n", p->name,
 	        p->name);

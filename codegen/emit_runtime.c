@@ -2,7 +2,7 @@
    sed 's/\\/\\\\/g; s/"/\\"/g; s|.*|\t"&",|' runtime/ig_runtime.h */
 #include "codegen/emit_c.h"
 
-const char *const ec_runtime_types[] = {
+const char *const ig_ec_runtime_types[] = {
 	"/* What a compiled model shows its caller, and the small freestanding runtime. Emitted objects need none of the functions below: they are conveniences. */",
 	"#ifndef IG_RUNTIME_H",
 	"#define IG_RUNTIME_H",

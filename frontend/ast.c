@@ -7,22 +7,22 @@
 #include "frontend_parser.h"
 #include "frontend_lexer.h"
 
-struct ig_loc parse_loc(const struct parse_context *c, struct ast_span s)
+struct ig_loc ig_parse_loc(const struct parse_context *c, struct ast_span s)
 {
 	return (struct ig_loc){.file = c->file->file, .line = s.line, .col = s.col};
 }
 
-void parse_drop_brackets(struct parse_context *c)
+void ig_parse_drop_brackets(struct parse_context *c)
 {
 	while (c->n_brackets && c->bracket[c->n_brackets - 1].kind != '{')
 		c->n_brackets--;
 }
 
-struct ast_expr *parse_expr(struct parse_context *c, enum ast_expr_kind kind, struct ast_span at)
+struct ast_expr *ig_parse_expr(struct parse_context *c, enum ast_expr_kind kind, struct ast_span at)
 {
 	struct ast_expr *e = IG_NEW(c->file->arena, struct ast_expr);
 	e->kind = kind;
-	e->loc = parse_loc(c, at);
+	e->loc = ig_parse_loc(c, at);
 	e->depth = 1;
 	return e;
 }
@@ -42,9 +42,9 @@ static struct ast_expr *deepen(struct parse_context *c, struct ast_expr *e, int 
 	return e;
 }
 
-struct ast_expr *parse_binary(struct parse_context *c, char op, struct ast_span at, struct ast_expr *a, struct ast_expr *b)
+struct ast_expr *ig_parse_binary(struct parse_context *c, char op, struct ast_span at, struct ast_expr *a, struct ast_expr *b)
 {
-	struct ast_expr *e = parse_expr(c, AST_BINARY, at);
+	struct ast_expr *e = ig_parse_expr(c, AST_BINARY, at);
 	char text[2] = {op, 0};
 	e->s = ig_intern(c->file->names, text);
 	e->a = a;
@@ -52,16 +52,16 @@ struct ast_expr *parse_binary(struct parse_context *c, char op, struct ast_span 
 	return deepen(c, e, a->depth > b->depth ? a->depth : b->depth);
 }
 
-struct ast_expr *parse_negate(struct parse_context *c, struct ast_span at, struct ast_expr *a)
+struct ast_expr *ig_parse_negate(struct parse_context *c, struct ast_span at, struct ast_expr *a)
 {
-	struct ast_expr *e = parse_expr(c, AST_NEGATE, at);
+	struct ast_expr *e = ig_parse_expr(c, AST_NEGATE, at);
 	e->a = a;
 	return deepen(c, e, a->depth);
 }
 
-struct ast_expr *parse_list(struct parse_context *c, struct ast_span at, struct ast_expr *items)
+struct ast_expr *ig_parse_list(struct parse_context *c, struct ast_span at, struct ast_expr *items)
 {
-	struct ast_expr *e = parse_expr(c, AST_LIST, at);
+	struct ast_expr *e = ig_parse_expr(c, AST_LIST, at);
 	int depth = 0;
 	e->a = items;
 	for (const struct ast_expr *i = items; i; i = i->next)
@@ -70,9 +70,9 @@ struct ast_expr *parse_list(struct parse_context *c, struct ast_span at, struct 
 	return deepen(c, e, depth);
 }
 
-struct ast_expr *parse_call(struct parse_context *c, struct ast_span at, const char *name, struct ast_arg *args)
+struct ast_expr *ig_parse_call(struct parse_context *c, struct ast_span at, const char *name, struct ast_arg *args)
 {
-	struct ast_expr *e = parse_expr(c, AST_CALL, at);
+	struct ast_expr *e = ig_parse_expr(c, AST_CALL, at);
 	int depth = 0;
 	e->s = name;
 	e->args = args;
@@ -82,12 +82,12 @@ struct ast_expr *parse_call(struct parse_context *c, struct ast_span at, const c
 	return deepen(c, e, depth);
 }
 
-struct ast_stmt *parse_repeat(struct parse_context *c, struct ast_span at, struct ast_expr *count, struct ast_name *counter,
+struct ast_stmt *ig_parse_repeat(struct parse_context *c, struct ast_span at, struct ast_expr *count, struct ast_name *counter,
                               struct ast_stmt *body)
 {
 	struct ast_stmt *s = IG_NEW(c->file->arena, struct ast_stmt);
 	s->kind = AST_REPEAT;
-	s->loc = parse_loc(c, at);
+	s->loc = ig_parse_loc(c, at);
 	s->value = count;
 	s->targets = counter;
 	s->body = body;
@@ -102,7 +102,7 @@ struct ast_stmt *parse_repeat(struct parse_context *c, struct ast_span at, struc
 	return s;
 }
 
-const char *parse_text(struct parse_context *c, struct ast_span s)
+const char *ig_parse_text(struct parse_context *c, struct ast_span s)
 {
 	while (s.from < s.to && strchr(" \t\r\n", c->text[s.from]))
 		s.from++;

@@ -33,17 +33,17 @@ struct parse_context {
 	bool ended;         /* the newline that closes the text has been given */
 };
 
-struct ig_loc parse_loc(const struct parse_context *c, struct ast_span s);
+struct ig_loc ig_parse_loc(const struct parse_context *c, struct ast_span s);
 /* After an error: open ( and [ are forgotten, so that the next newline ends the statement. */
-void parse_drop_brackets(struct parse_context *c);
-struct ast_expr *parse_expr(struct parse_context *c, enum ast_expr_kind kind, struct ast_span at);
-struct ast_expr *parse_binary(struct parse_context *c, char op, struct ast_span at, struct ast_expr *a, struct ast_expr *b);
-struct ast_expr *parse_negate(struct parse_context *c, struct ast_span at, struct ast_expr *a);
-struct ast_expr *parse_list(struct parse_context *c, struct ast_span at, struct ast_expr *items);
-struct ast_expr *parse_call(struct parse_context *c, struct ast_span at, const char *name, struct ast_arg *args);
-struct ast_stmt *parse_repeat(struct parse_context *c, struct ast_span at, struct ast_expr *count, struct ast_name *counter,
+void ig_parse_drop_brackets(struct parse_context *c);
+struct ast_expr *ig_parse_expr(struct parse_context *c, enum ast_expr_kind kind, struct ast_span at);
+struct ast_expr *ig_parse_binary(struct parse_context *c, char op, struct ast_span at, struct ast_expr *a, struct ast_expr *b);
+struct ast_expr *ig_parse_negate(struct parse_context *c, struct ast_span at, struct ast_expr *a);
+struct ast_expr *ig_parse_list(struct parse_context *c, struct ast_span at, struct ast_expr *items);
+struct ast_expr *ig_parse_call(struct parse_context *c, struct ast_span at, const char *name, struct ast_arg *args);
+struct ast_stmt *ig_parse_repeat(struct parse_context *c, struct ast_span at, struct ast_expr *count, struct ast_name *counter,
                               struct ast_stmt *body);
 /* "1 + 2": text of a span, blanks at its ends dropped. */
-const char *parse_text(struct parse_context *c, struct ast_span s);
+const char *ig_parse_text(struct parse_context *c, struct ast_span s);
 
 #endif

@@ -103,7 +103,7 @@ weights
 	: T_WEIGHTS string {
 		struct ast_weights *w = NEW(ast_weights), **p = &c->file->weights;
 		w->path = $2;
-		w->loc = parse_loc(c, @2);
+		w->loc = ig_parse_loc(c, @2);
 		while (*p)
 			p = &(*p)->next;
 		*p = w;
@@ -114,7 +114,7 @@ block
 	: T_BLOCK name '(' names ')' '{' body '}' {
 		struct ast_block *b = NEW(ast_block), **p = &c->file->blocks;
 		b->name = $2;
-		b->loc = parse_loc(c, @2);
+		b->loc = ig_parse_loc(c, @2);
 		b->params = $4.head;
 		b->body = $7.head;
 		while (*p)
@@ -131,13 +131,13 @@ some_names
 	: name {
 		struct ast_param *n = NEW(ast_param);
 		n->name = $1;
-		n->loc = parse_loc(c, @1);
+		n->loc = ig_parse_loc(c, @1);
 		LIST($$, n);
 	}
 	| some_names ',' name {
 		struct ast_param *n = NEW(ast_param);
 		n->name = $3;
-		n->loc = parse_loc(c, @3);
+		n->loc = ig_parse_loc(c, @3);
 		$$ = $1;
 		APPEND($$, n);
 	}
@@ -147,7 +147,7 @@ model
 	: T_MODEL name '(' typed ')' T_ARROW '(' typed ')' stage '{' body '}' {
 		struct ast_model *m = NEW(ast_model), **p = &c->file->models;
 		m->name = $2;
-		m->loc = parse_loc(c, @2);
+		m->loc = ig_parse_loc(c, @2);
 		m->inputs = $4.head;
 		m->outputs = $8.head;
 		m->stage = $10;
@@ -170,14 +170,14 @@ some_typed
 	: name ':' type {
 		struct ast_param *n = NEW(ast_param);
 		n->name = $1;
-		n->loc = parse_loc(c, @1);
+		n->loc = ig_parse_loc(c, @1);
 		n->type = $3;
 		LIST($$, n);
 	}
 	| some_typed ',' name ':' type {
 		struct ast_param *n = NEW(ast_param);
 		n->name = $3;
-		n->loc = parse_loc(c, @3);
+		n->loc = ig_parse_loc(c, @3);
 		n->type = $5;
 		$$ = $1;
 		APPEND($$, n);
@@ -188,14 +188,14 @@ type
 	: name '[' exprs ']' layout {
 		$$ = NEW(ast_type);
 		$$->dtype = $1;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->dims = $3.head;
 		$$->layout = $5;
 	}
 	| name '[' exprs ']' layout '{' newlines qparams newlines '}' {
 		$$ = NEW(ast_type);
 		$$->dtype = $1;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->dims = $3.head;
 		$$->layout = $5;
 		$$->qparams = $8.head;
@@ -217,7 +217,7 @@ qparam
 	: name ':' expr {
 		$$ = NEW(ast_arg);
 		$$->name = $1;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->value = $3;
 	}
 	;
@@ -247,29 +247,29 @@ stmt
 	: targets '=' expr {
 		$$ = NEW(ast_stmt);
 		$$->kind = AST_ASSIGN;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->targets = $1.head;
 		$$->value = $3;
 	}
 	| target ':' type '=' expr {
 		$$ = NEW(ast_stmt);
 		$$->kind = AST_ASSIGN;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->targets = $1;
 		$$->type = $3;
 		$$->value = $5;
 	}
-	| T_REPEAT expr counter '{' body '}' { $$ = parse_repeat(c, @1, $2, $3, $5.head); }
+	| T_REPEAT expr counter '{' body '}' { $$ = ig_parse_repeat(c, @1, $2, $3, $5.head); }
 	| T_RETURN some_exprs {
 		$$ = NEW(ast_stmt);
 		$$->kind = AST_RETURN;
-		$$->loc = parse_loc(c, @1);
-		$$->value = parse_list(c, @2, $2.head);
+		$$->loc = ig_parse_loc(c, @1);
+		$$->value = ig_parse_list(c, @2, $2.head);
 	}
 	| expr {
 		$$ = NEW(ast_stmt);
 		$$->kind = AST_EXPR;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->value = $1;
 	}
 	| error { $$ = NULL; }
@@ -289,36 +289,36 @@ target
 	: name {
 		$$ = NEW(ast_name);
 		$$->name = $1;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 	}
 	;
 
 expr
 	: T_INT {
-		$$ = parse_expr(c, AST_INT, @1);
+		$$ = ig_parse_expr(c, AST_INT, @1);
 		$$->i = $1;
 	}
 	| T_FLOAT {
-		$$ = parse_expr(c, AST_FLOAT, @1);
+		$$ = ig_parse_expr(c, AST_FLOAT, @1);
 		$$->f = $1;
 	}
 	| string
 	| name {
-		$$ = parse_expr(c, AST_NAME, @1);
+		$$ = ig_parse_expr(c, AST_NAME, @1);
 		$$->s = $1;
 	}
 	| call
-	| '[' exprs ']' { $$ = parse_list(c, @1, $2.head); }
+	| '[' exprs ']' { $$ = ig_parse_list(c, @1, $2.head); }
 	| '(' expr ')' { $$ = $2; }
-	| '-' expr %prec NEGATE { $$ = parse_negate(c, @1, $2); }
-	| expr '+' expr { $$ = parse_binary(c, '+', @2, $1, $3); }
-	| expr '-' expr { $$ = parse_binary(c, '-', @2, $1, $3); }
-	| expr '*' expr { $$ = parse_binary(c, '*', @2, $1, $3); }
-	| expr '/' expr { $$ = parse_binary(c, '/', @2, $1, $3); }
-	| expr '%' expr { $$ = parse_binary(c, '%', @2, $1, $3); }
+	| '-' expr %prec NEGATE { $$ = ig_parse_negate(c, @1, $2); }
+	| expr '+' expr { $$ = ig_parse_binary(c, '+', @2, $1, $3); }
+	| expr '-' expr { $$ = ig_parse_binary(c, '-', @2, $1, $3); }
+	| expr '*' expr { $$ = ig_parse_binary(c, '*', @2, $1, $3); }
+	| expr '/' expr { $$ = ig_parse_binary(c, '/', @2, $1, $3); }
+	| expr '%' expr { $$ = ig_parse_binary(c, '%', @2, $1, $3); }
 	;
 call
-	: name '(' args ')' { $$ = parse_call(c, @1, $1, $3.head); }
+	: name '(' args ')' { $$ = ig_parse_call(c, @1, $1, $3.head); }
 	;
 args
 	: %empty { $$.head = $$.tail = NULL; }
@@ -341,7 +341,7 @@ arg
 	| name ':' expr {
 		$$ = NEW(ast_arg);
 		$$->name = $1;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->value = $3;
 	}
 	;
@@ -359,14 +359,14 @@ some_exprs
 	;
 string
 	: T_QUOTE T_TEXT {
-		$$ = parse_expr(c, AST_STRING, @1);
+		$$ = ig_parse_expr(c, AST_STRING, @1);
 		$$->s = $2;
 	}
 	| T_QUOTE pieces T_TEXT {
-		struct ast_expr *end = parse_expr(c, AST_STRING, @3);
+		struct ast_expr *end = ig_parse_expr(c, AST_STRING, @3);
 		end->s = $3;
 		APPEND($2, end);
-		$$ = parse_expr(c, AST_STRING, @1);
+		$$ = ig_parse_expr(c, AST_STRING, @1);
 		$$->s = $2.head->s;
 		$$->a = $2.head->next;
 		for (const struct ast_expr *e = $$->a; e; e = e->next)
@@ -376,13 +376,13 @@ string
 	;
 pieces
 	: T_PIECE expr {
-		struct ast_expr *text = parse_expr(c, AST_STRING, @1);
+		struct ast_expr *text = ig_parse_expr(c, AST_STRING, @1);
 		text->s = $1;
 		LIST($$, text);
 		APPEND($$, $2);
 	}
 	| pieces T_PIECE expr {
-		struct ast_expr *text = parse_expr(c, AST_STRING, @2);
+		struct ast_expr *text = ig_parse_expr(c, AST_STRING, @2);
 		text->s = $2;
 		$$ = $1;
 		APPEND($$, text);
@@ -393,7 +393,7 @@ pieces
 quantize
 	: T_QUANTIZE '{' rules '}' {
 		struct ast_quantize *q = NEW(ast_quantize), **p = &c->file->quantize;
-		q->loc = parse_loc(c, @1);
+		q->loc = ig_parse_loc(c, @1);
 		q->rules = $3.head;
 		while (*p)
 			p = &(*p)->next;
@@ -418,48 +418,48 @@ rule
 	: T_DEFAULT config {
 		$$ = NEW(ast_rule);
 		$$->kind = AST_RULE_DEFAULT;
-		$$->loc = parse_loc(c, @1);
+		$$->loc = ig_parse_loc(c, @1);
 		$$->config = $2;
-		$$->text = parse_text(c, @2);
+		$$->text = ig_parse_text(c, @2);
 	}
 	| T_TYPE name config {
 		$$ = NEW(ast_rule);
 		$$->kind = AST_RULE_TYPE;
 		$$->pattern = $2;
-		$$->loc = parse_loc(c, @2);
+		$$->loc = ig_parse_loc(c, @2);
 		$$->config = $3;
-		$$->text = parse_text(c, @3);
+		$$->text = ig_parse_text(c, @3);
 	}
 	| T_MATCH T_REGEX config {
 		$$ = NEW(ast_rule);
 		$$->kind = AST_RULE_MATCH;
 		$$->pattern = $2;
-		$$->loc = parse_loc(c, @2);
+		$$->loc = ig_parse_loc(c, @2);
 		$$->config = $3;
-		$$->text = parse_text(c, @3);
+		$$->text = ig_parse_text(c, @3);
 	}
 	| T_ORDER name T_INT config {
 		$$ = NEW(ast_rule);
 		$$->kind = AST_RULE_ORDER;
 		$$->pattern = $2;
 		$$->order = $3;
-		$$->loc = parse_loc(c, @2);
+		$$->loc = ig_parse_loc(c, @2);
 		$$->config = $4;
-		$$->text = parse_text(c, @4);
+		$$->text = ig_parse_text(c, @4);
 	}
 	| T_LAYER string config {
 		$$ = NEW(ast_rule);
 		$$->kind = AST_RULE_LAYER;
 		$$->layer = $2;
-		$$->loc = parse_loc(c, @2);
+		$$->loc = ig_parse_loc(c, @2);
 		$$->config = $3;
-		$$->text = parse_text(c, @3);
+		$$->text = ig_parse_text(c, @3);
 	}
 	| error { $$ = NULL; }
 	;
 config
 	: name {
-		$$ = parse_expr(c, AST_NAME, @1);
+		$$ = ig_parse_expr(c, AST_NAME, @1);
 		$$->s = $1;
 	}
 	| call
@@ -540,7 +540,7 @@ static void note_bracket(const struct parse_context *c, const struct ast_span *a
 		if (b->kind == '{' && at->from < c->len) /* blocks go on over lines */
 			return;
 		if (b->at.line < at->line) {
-			ig_note(c->diag, parse_loc(c, b->at), "this '%c' is still open", b->kind);
+			ig_note(c->diag, ig_parse_loc(c, b->at), "this '%c' is still open", b->kind);
 			return;
 		}
 	}
@@ -552,9 +552,9 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 	(void)scanner;
 	const struct ast_span *at = yypcontext_location(ctx);
 	yysymbol_kind_t token = yypcontext_token(ctx);
-	struct ig_loc loc = parse_loc(c, *at);
+	struct ig_loc loc = ig_parse_loc(c, *at);
 	if (token == YYSYMBOL_T_BAD) { /* the lexer has said why */
-		parse_drop_brackets(c);
+		ig_parse_drop_brackets(c);
 		return 0;
 	}
 	char found[80];
@@ -577,7 +577,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 	else
 		ig_error(c->diag, loc, "unexpected %s", found);
 	note_bracket(c, at);
-	parse_drop_brackets(c);
+	ig_parse_drop_brackets(c);
 	return 0;
 }
 
@@ -586,5 +586,5 @@ static void ig_yyerror(struct ast_span *at, void *scanner, struct parse_context 
 {
 	(void)scanner;
 	(void)message;
-	ig_error(c->diag, parse_loc(c, *at), "nested too deeply");
+	ig_error(c->diag, ig_parse_loc(c, *at), "nested too deeply");
 }

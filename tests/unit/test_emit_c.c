@@ -491,10 +491,10 @@ static void runtime_text(void **state)
 	int i = 0;
 	for (; fgets(line, sizeof line, f); i++) {
 		line[strcspn(line, "\n")] = 0;
-		if (!ec_runtime_types[i] || strcmp(line, ec_runtime_types[i]))
+		if (!ig_ec_runtime_types[i] || strcmp(line, ig_ec_runtime_types[i]))
 			fail_msg("codegen/emit_runtime.c does not have line %d of ig_runtime.h: make it again as its first lines say", i + 1);
 	}
-	assert_null(ec_runtime_types[i]);
+	assert_null(ig_ec_runtime_types[i]);
 	fclose(f);
 }
 
