@@ -1,0 +1,148 @@
+/* codegen/sched_conv.c, sched_conv_float.c, sched_depthwise.c, sched_linear.c, conv_source.c, pack.c, epilogue.c */
+#include "tests/unit/lower_check.h"
+
+static const struct geom convs[] = {
+    /* ic, h, w, oc, kernel, stride, dilation, padding, groups */
+    {3, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},   /* first layer */
+    {1, 25, 10, 20, 10, 4, 2, 2, 1, 1, 4, 1, 5, 1, 1}, /* kws */
+    {16, 6, 6, 32, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},  /* matrix product */
+    {16, 7, 7, 33, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1},  /* strided 1x1, channel tail */
+    {5, 7, 8, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},    /* odd channels */
+    {8, 9, 9, 64, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1},   /* TensorFlow's same */
+    {4, 11, 9, 12, 3, 2, 1, 1, 2, 3, 2, 1, 2, 1, 1},  /* dilation */
+    {12, 6, 5, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3},  /* groups */
+    {6, 6, 5, 12, 1, 3, 1, 1, 1, 1, 0, 1, 0, 1, 6},   /* a multiplier */
+    {20, 4, 4, 130, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of channels */
+    {3, 1, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
+    {7, 5, 5, 9, 5, 5, 1, 1, 1, 1, 0, 0, 0, 0, 1},    /* the whole input */
+};
+
+static void one(const struct geom *k, uint64_t seed, bool quantized, int flags, bool residual, int batch)
+{
+	struct net t = net_new(seed);
+	struct ig_vid x = net_input(&t, DIMS(batch, k->ic, k->h, k->w));
+	if (quantized)
+		x = net_quantize(&t, x, 2.0f / 255, rnd_in(&t.r, 100, 150));
+	struct ig_vid y = net_conv(&t, IG_OP_CONV2D, x, k, IG_NOVAL, flags);
+	if (residual) /* the same layer again, plus the first one's result */
+		y = net_conv(&t, IG_OP_CONV2D, x, k, y, flags);
+	net_output(&t, y);
+	net_check(&t);
+}
+
+static void conv_int8(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(convs); i++)
+		one(&convs[i], i, true, i % 2 ? NET_RELU : 0, false, 1);
+}
+
+static void conv_int8_variants(void **state)
+{
+	(void)state;
+	one(&convs[0], 21, true, NET_RELU, true, 1);
+	one(&convs[3], 22, true, 0, true, 1);
+	one(&convs[2], 23, true, NET_RELU, true, 2);
+	one(&convs[4], 24, true, NET_FLOAT_OUT | NET_RELU, false, 2);
+	one(&convs[4], 25, true, NET_FLOAT_OUT, true, 1);
+	one(&convs[5], 26, true, NET_FLOAT_BIAS, false, 1);
+	one(&convs[7], 27, true, NET_FLOAT_BIAS | NET_RELU, true, 3);
+	one(&convs[1], 28, true, NET_NO_BIAS, false, 2);
+}
+
+static void conv_float(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(convs); i++)
+		one(&convs[i], 40 + i, false, i % 2 ? 0 : NET_RELU, i % 3 == 0, 1 + (int)(i % 4 == 1));
+	one(&convs[4], 60, false, NET_NO_BIAS, false, 1);
+}
+
+static const struct geom depthwise[] = {
+    {64, 7, 5, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 64}, {8, 9, 9, 8, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 8},  {19, 8, 11, 19, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 19},
+    {5, 9, 9, 5, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 5},    {33, 9, 9, 33, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 33}, {3, 12, 4, 3, 10, 1, 1, 1, 1, 1, 0, 0, 0, 0, 3},
+    {4, 3, 20, 4, 1, 12, 1, 1, 1, 1, 0, 0, 0, 0, 4},  {16, 1, 1, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 16},
+};
+
+static void depthwise_all(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(depthwise); i++) {
+		const struct geom *k = &depthwise[i];
+		for (int quantized = 0; quantized < 2; quantized++) {
+			struct net t = net_new(70 + i);
+			int flags = i % 2 ? NET_RELU : 0;
+			struct ig_vid x = net_input(&t, DIMS(1 + (int64_t)(i == 1), k->ic, k->h, k->w));
+			if (quantized)
+				x = net_quantize(&t, x, 2.0f / 255, 128);
+			struct ig_vid y = net_conv(&t, IG_OP_DEPTHWISE_CONV2D, x, k, IG_NOVAL, flags);
+			if (i % 3 == 0)
+				y = net_conv(&t, IG_OP_DEPTHWISE_CONV2D, x, k, y, flags);
+			net_output(&t, y);
+			net_check(&t);
+		}
+	}
+}
+
+/* A convolution with as many groups as channels takes the depthwise schedule. */
+static void grouped_as_depthwise(void **state)
+{
+	(void)state;
+	one(&(struct geom){10, 6, 6, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 10}, 90, true, 0, false, 1);
+	one(&(struct geom){10, 6, 6, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 10}, 91, false, 0, false, 1);
+}
+
+static void linear(void **state)
+{
+	static const struct { int rank; int64_t dim[4]; int units; } shapes[] = {
+	    {2, {1, 64}, 12}, {2, {3, 37}, 20}, {3, {2, 5, 16}, 33}, {1, {24}, 10}, {4, {2, 3, 4, 12}, 9}, {2, {7, 256}, 70},
+	};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(shapes); i++)
+		for (int mode = 0; mode < 4; mode++) {
+			struct net t = net_new(100 + i);
+			struct geom k = {.ic = (int)shapes[i].dim[shapes[i].rank - 1], .oc = shapes[i].units, .groups = 1};
+			struct ig_vid x = net_input(&t, shapes[i].rank, shapes[i].dim);
+			if (mode)
+				x = net_quantize(&t, x, 2.0f / 255, 120);
+			struct ig_vid y = net_conv(&t, IG_OP_LINEAR, x, &k, IG_NOVAL, mode == 2 ? NET_FLOAT_OUT : 0);
+			if (mode != 2)
+				y = net_conv(&t, IG_OP_LINEAR, x, &k, y, mode == 3 ? NET_RELU : 0);
+			net_output(&t, y);
+			net_check(&t);
+		}
+}
+
+/* Accumulators beyond 2^24: the conversion to float rounds. */
+static void large_accumulators(void **state)
+{
+	(void)state;
+	one(&(struct geom){160, 4, 4, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 200, true, 0, false, 1);
+	one(&(struct geom){600, 2, 2, 17, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, 201, true, NET_RELU, false, 1);
+}
+
+static void refusals(void **state)
+{
+	(void)state;
+	struct net t = net_new(1);
+	struct geom k = {4, 3, 3, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+	struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 4, 3, 3)), 0.01f, 128);
+	struct ig_vid y = net_conv(&t, IG_OP_CONV2D, x, &k, IG_NOVAL, 0);
+	struct capture c;
+	ig_attr_set_str(t.g, ig_value(t.g, y)->def, IG_A_REQUANTIZE, "fixed");
+	net_output(&t, y);
+	capture_begin(&c);
+	assert_null(ig_lower(t.g, ig_target_find("c"), NULL, c.diag));
+	assert_non_null(strstr(capture_text(&c), "requantize: fixed has no generated code yet"));
+	capture_end(&c);
+	ig_graph_free(t.g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all),
+	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(refusals),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
