@@ -112,7 +112,8 @@ static inline int32_t ig_qmul(int32_t ia, int32_t ib, float f, int32_t zp, int32
 	return ig_pack((float)(ia * ib) * f, zp, lo, hi);
 }
 
-/* TFLite's reference kernels (gemmlowp): high half of the doubled product, then a division by a power of two, both half away from zero. */
+/* TFLite's reference kernels (gemmlowp): high half of the doubled product, halves up (it equals (p + 2^30) >> 31 with an arithmetic shift); then a
+   division by a power of two, halves away from zero. */
 static inline int32_t ig_srdhm(int32_t a, int32_t b)
 {
 	int64_t p = (int64_t)a * b, nudge = p >= 0 ? (1 << 30) : 1 - (1 << 30);
