@@ -1,0 +1,232 @@
+/* codegen/sched_pool.c, sched_eltwise.c, sched_table.c, sched_softmax.c, sched_move.c, nest.c, mathseq.c */
+#include "tests/unit/lower_check.h"
+
+static struct ig_vid bytes_input(struct net *t, int rank, const int64_t *dims, int zp)
+{
+	return net_quantize(t, net_input(t, rank, dims), 2.0f / 255, zp);
+}
+
+/* The result of one operation on x: quantized with parameters of its own unless the operation keeps x's. */
+static struct ig_vid unary(struct net *t, enum ig_op op, struct ig_vid x, bool keeps, float scale, int zp)
+{
+	struct ig_vid y = net_op(t, op, x, IG_NOVAL);
+	struct ig_qid q = ig_vtype(t->g, x)->q;
+	if (q.i >= 0 && keeps) {
+		ig_value(t->g, y)->type.dtype = IG_DT_U8;
+		ig_value(t->g, y)->type.q = q;
+	} else if (q.i >= 0) {
+		set_q(t->g, y, IG_DT_U8, scale, zp);
+	}
+	return y;
+}
+
+static void finish(struct net *t, struct ig_vid y)
+{
+	net_infer(t, y);
+	net_output(t, y);
+	net_check(t);
+}
+
+static void pools(void **state)
+{
+	static const struct geom shapes[] = {
+	    {16, 8, 8, 0, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 1}, {70, 9, 7, 0, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1}, {5, 7, 9, 0, 3, 2, 1, 2, 1, 1, 1, 0, 2, 1, 1},
+	    {33, 6, 6, 0, 6, 6, 1, 1, 1, 1, 0, 0, 0, 0, 1}, {3, 12, 12, 0, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1},
+	};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(shapes); i++)
+		for (int mode = 0; mode < 12; mode++) {
+			const struct geom *k = &shapes[i];
+			struct net t = net_new(300 + i);
+			bool max = mode % 3 == 0, quantized = mode >= 6;
+			struct ig_vid x = net_input(&t, DIMS(1 + (int64_t)(i == 2), k->ic, k->h, k->w));
+			if (quantized)
+				x = net_quantize(&t, x, 2.0f / 255, 111);
+			struct ig_vid y = unary(&t, max ? IG_OP_MAX_POOL2D : IG_OP_AVG_POOL2D, x, true, 0, 0);
+			struct ig_nid n = ig_value(t.g, y)->def;
+			ig_attr_set_ints(t.g, n, IG_A_KERNEL, (int64_t[]){k->kh, k->kw}, 2);
+			ig_attr_set_ints(t.g, n, IG_A_STRIDE, (int64_t[]){k->sh, k->sw}, 2);
+			ig_attr_set_ints(t.g, n, IG_A_PAD, (int64_t[]){k->pt, k->pl, k->pb, k->pr}, 4);
+			ig_attr_set_int(t.g, n, IG_A_CEIL_MODE, mode / 3 % 2);
+			if (!max)
+				ig_attr_set_int(t.g, n, IG_A_COUNT_INCLUDE_PAD, mode % 3 == 2);
+			finish(&t, y);
+		}
+	for (int quantized = 0; quantized < 2; quantized++) {
+		struct net t = net_new(330);
+		struct ig_vid x = net_input(&t, DIMS(2, 37, 5, 7));
+		finish(&t, unary(&t, IG_OP_GLOBAL_AVG_POOL, quantized ? net_quantize(&t, x, 0.01f, 128) : x, true, 0, 0));
+	}
+}
+
+/* NaN and infinities in a float max pool: the first tap of a window counts otherwise than the others. */
+static void max_pool_nan(void **state)
+{
+	(void)state;
+	struct net t = net_new(340);
+	struct ig_vid x = net_input(&t, DIMS(1, 6, 7, 7));
+	/* x / 0 gives infinities and, from the padding's zeros, NaN */
+	struct ig_vid zero = add_constant(t.g, "zero", IG_DT_F32, DIMS(1), &(float){0.0f});
+	struct ig_vid pad = net_op(&t, IG_OP_PAD, x, IG_NOVAL);
+	ig_attr_set_ints(t.g, ig_value(t.g, pad)->def, IG_A_PADS, (int64_t[]){0, 0, 2, 2, 0, 0, 2, 2}, 8);
+	net_infer(&t, pad);
+	struct ig_vid big = add_constant(t.g, "big", IG_DT_F32, DIMS(1), &(float){INFINITY});
+	struct ig_vid wild = net_op(&t, IG_OP_MUL, pad, big);
+	net_infer(&t, wild);
+	struct ig_vid y = net_op(&t, IG_OP_MAX_POOL2D, wild, IG_NOVAL);
+	ig_attr_set_ints(t.g, ig_value(t.g, y)->def, IG_A_KERNEL, (int64_t[]){3, 3}, 2);
+	ig_attr_set_ints(t.g, ig_value(t.g, y)->def, IG_A_STRIDE, (int64_t[]){2, 2}, 2);
+	ig_attr_set_ints(t.g, ig_value(t.g, y)->def, IG_A_PAD, (int64_t[]){1, 1, 1, 1}, 4);
+	net_infer(&t, y);
+	struct ig_vid relu = net_op(&t, IG_OP_RELU6, y, IG_NOVAL);
+	net_infer(&t, relu);
+	struct ig_vid sum = net_op(&t, IG_OP_ADD, relu, zero);
+	net_output(&t, y);
+	finish(&t, sum);
+}
+
+static void eltwise(void **state)
+{
+	static const enum ig_op ops[] = {IG_OP_ADD, IG_OP_SUB, IG_OP_MUL};
+	static const struct { int rank; int64_t dim[4]; } other[] = {{4, {2, 19, 5, 6}}, {4, {1, 19, 1, 1}}, {1, {1}}, {4, {2, 1, 5, 6}}, {3, {19, 5, 6}}};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(ops); i++)
+		for (size_t k = 0; k < IG_COUNTOF(other); k++)
+			for (int quantized = 0; quantized < 2; quantized++) {
+				struct net t = net_new(400 + 10 * i + k);
+				struct ig_vid a = net_input(&t, DIMS(2, 19, 5, 6)), b = net_input(&t, other[k].rank, other[k].dim);
+				if (quantized) {
+					a = net_quantize(&t, a, 2.0f / 255, 100);
+					b = net_quantize(&t, b, 2.0f / 255, 140);
+				}
+				struct ig_vid y = net_op(&t, ops[i], a, b);
+				if (k % 2)
+					ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_MIN, -0.25);
+				if (quantized)
+					set_q(t.g, y, IG_DT_U8, 3.0f / 255, 120);
+				net_infer(&t, y);
+				net_output(&t, y);
+				struct ig_vid back = quantized ? net_op(&t, IG_OP_DEQUANTIZE, y, IG_NOVAL) : y;
+				net_infer(&t, back);
+				finish(&t, net_op(&t, IG_OP_ADD, back, net_input(&t, DIMS(1))));
+			}
+}
+
+static void tables(void **state)
+{
+	static const enum ig_op ops[] = {IG_OP_RELU, IG_OP_RELU6, IG_OP_CLIP, IG_OP_LEAKY_RELU, IG_OP_SIGMOID, IG_OP_TANH, IG_OP_HARD_SWISH};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(ops); i++)
+		for (int quantized = 0; quantized < 2; quantized++) {
+			struct net t = net_new(500 + i);
+			struct ig_vid x = net_input(&t, DIMS(1, 21, 9, 11)), wide = add_constant(t.g, "wide", IG_DT_F32, DIMS(1), &(float){8.0f});
+			x = net_op(&t, IG_OP_MUL, x, wide);
+			net_infer(&t, x);
+			if (quantized)
+				x = net_quantize(&t, x, 16.0f / 255, 128);
+			struct ig_vid y = unary(&t, ops[i], x, false, 6.0f / 255, 90);
+			if (ops[i] == IG_OP_CLIP) {
+				ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_MIN, -1);
+				ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_MAX, 2.5);
+			}
+			if (ops[i] == IG_OP_LEAKY_RELU)
+				ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_ALPHA, 0.1);
+			net_infer(&t, y);
+			if (quantized) {
+				y = unary(&t, IG_OP_REQUANTIZE, y, false, 7.0f / 255, 100);
+				net_infer(&t, y);
+				y = net_op(&t, IG_OP_DEQUANTIZE, y, IG_NOVAL);
+			}
+			finish(&t, y);
+		}
+}
+
+static void softmax(void **state)
+{
+	static const struct { int rank, axis; int64_t dim[4]; } shapes[] = {
+	    {2, 1, {3, 12}}, {2, 1, {1, 1000}}, {2, 1, {2, 16}}, {4, 1, {2, 21, 3, 4}}, {4, 3, {1, 5, 3, 33}}, {2, 0, {7, 9}}, {1, 0, {1}},
+	};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(shapes); i++)
+		for (int mode = 0; mode < 3; mode++) {
+			struct net t = net_new(600 + i);
+			struct ig_vid x = net_input(&t, shapes[i].rank, shapes[i].dim);
+			if (mode)
+				x = net_quantize(&t, x, 2.0f / 255, 100);
+			struct ig_vid y = net_op(&t, IG_OP_SOFTMAX, x, IG_NOVAL);
+			ig_attr_set_int(t.g, ig_value(t.g, y)->def, IG_A_AXIS, shapes[i].axis);
+			if (mode == 2)
+				set_q(t.g, y, IG_DT_U8, 1.5f / 255 / (float)(shapes[i].dim[shapes[i].axis] < 8 ? 1 : 4), 3);
+			finish(&t, y);
+		}
+}
+
+static void batch_norm_and_normalize(void **state)
+{
+	(void)state;
+	for (int mode = 0; mode < 4; mode++) {
+		struct net t = net_new(700 + (uint64_t)mode);
+		static const double mean[3] = {0.4, 0.5, 0.6}, std[3] = {0.2, 0.25, 0.3};
+		static const float gamma[3] = {1, 2, 3}, beta[3] = {-1, 0, 1}, mu[3] = {0.1f, 0.2f, 0.3f}, var[3] = {1, 0.5f, 0.25f};
+		struct ig_vid y;
+		if (mode == 0) {
+			struct ig_vid in[5] = {net_input(&t, DIMS(1, 3, 5, 6)), add_constant(t.g, "g", IG_DT_F32, DIMS(3), gamma),
+			                       add_constant(t.g, "b", IG_DT_F32, DIMS(3), beta), add_constant(t.g, "m", IG_DT_F32, DIMS(3), mu),
+			                       add_constant(t.g, "v", IG_DT_F32, DIMS(3), var)};
+			y = result(t.g, ig_graph_add(t.g, IG_OP_BATCH_NORM, "bn", IG_NOLOC, in, 5));
+		} else {
+			struct ig_vid x = add_input(t.g, "image", mode == 1 ? IG_DT_F32 : IG_DT_U8, DIMS(1, 3, 7, 9));
+			if (mode >= 2)
+				ig_attr_set_str(t.g, ig_value(t.g, x)->def, IG_A_LAYOUT, "nhwc");
+			net_infer(&t, x);
+			y = net_op(&t, IG_OP_NORMALIZE, x, IG_NOVAL);
+			ig_attr_set_floats(t.g, ig_value(t.g, y)->def, IG_A_MEAN, mean, 3);
+			ig_attr_set_floats(t.g, ig_value(t.g, y)->def, IG_A_STD, std, 3);
+			ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_SCALE, 255);
+			if (mode == 3)
+				set_q(t.g, y, IG_DT_U8, 5.0f / 255, 120);
+		}
+		finish(&t, y);
+	}
+}
+
+static void moves(void **state)
+{
+	(void)state;
+	for (int quantized = 0; quantized < 2; quantized++)
+		for (int what = 0; what < 9; what++) {
+			struct net t = net_new(800 + (uint64_t)what);
+			struct ig_vid x = quantized ? bytes_input(&t, DIMS(2, 6, 4, 5), 77) : net_input(&t, DIMS(2, 6, 4, 5));
+			static const enum ig_op ops[9] = {IG_OP_RESHAPE, IG_OP_FLATTEN, IG_OP_TRANSPOSE, IG_OP_SLICE, IG_OP_SLICE, IG_OP_PAD, IG_OP_RESHAPE, IG_OP_TRANSPOSE, IG_OP_RESHAPE};
+			struct ig_vid y = unary(&t, ops[what], x, true, 0, 0);
+			struct ig_nid n = ig_value(t.g, y)->def;
+			if (what == 0)
+				ig_attr_set_ints(t.g, n, IG_A_SHAPE, (int64_t[]){2, 3, 40}, 3);
+			if (what == 6)
+				ig_attr_set_ints(t.g, n, IG_A_SHAPE, (int64_t[]){16, 15}, 2);
+			if (what == 8)
+				ig_attr_set_ints(t.g, n, IG_A_SHAPE, (int64_t[]){2, 3, 2, 20}, 4);
+			if (what == 2)
+				ig_attr_set_ints(t.g, n, IG_A_PERM, (int64_t[]){0, 2, 3, 1}, 4);
+			if (what == 3 || what == 4) {
+				ig_attr_set_ints(t.g, n, IG_A_STARTS, (int64_t[]){1, -3}, 2);
+				ig_attr_set_ints(t.g, n, IG_A_ENDS, (int64_t[]){5, 100}, 2);
+				ig_attr_set_ints(t.g, n, IG_A_AXES, (int64_t[]){1, 3}, 2);
+				ig_attr_set_ints(t.g, n, IG_A_STEPS, (int64_t[]){what == 3 ? 1 : 2, 2}, 2);
+			}
+			if (what == 5) {
+				ig_attr_set_ints(t.g, n, IG_A_PADS, (int64_t[]){0, 1, 2, 1, 1, 2, 0, 3}, 8);
+				ig_attr_set_float(t.g, n, IG_A_VALUE, 0.5);
+			}
+			finish(&t, y);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(pools),   cmocka_unit_test(max_pool_nan),             cmocka_unit_test(eltwise), cmocka_unit_test(tables),
+	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
