@@ -137,6 +137,15 @@ static void put_float(struct printer *p, float f)
 	fprintf(p->out, "%s%s", s, strpbrk(s, ".e") ? "" : ".0");
 }
 
+/* The language has no literal for the least integer, as a minus is an operator. */
+static void put_int(struct printer *p, int64_t i)
+{
+	if (i == INT64_MIN)
+		fputs("-9223372036854775807 - 1", p->out);
+	else
+		fprintf(p->out, "%lld", (long long)i);
+}
+
 static void put_qparam(struct printer *p, const struct ig_qparam *q)
 {
 	bool list = q->axis >= 0, zero = true, same = true;
@@ -193,7 +202,7 @@ static void put_attr(struct printer *p, const struct ig_attr *a)
 	} else if (k == IG_AK_BOOL || k == IG_AK_TRI) {
 		fputs(a->u.i == 2 ? "auto" : a->u.i ? "true" : "false", p->out);
 	} else if (k == IG_AK_INT) {
-		fprintf(p->out, "%lld", (long long)a->u.i);
+		put_int(p, a->u.i);
 	} else {
 		fputc('[', p->out);
 		for (int i = 0; i < a->n; i++) {
@@ -202,7 +211,7 @@ static void put_attr(struct printer *p, const struct ig_attr *a)
 			if (k == IG_AK_FLOATS)
 				put_double(p, a->u.floats[i]);
 			else
-				fprintf(p->out, "%lld", (long long)a->u.ints[i]);
+				put_int(p, a->u.ints[i]);
 		}
 		fputc(']', p->out);
 	}
@@ -216,7 +225,7 @@ static void put_element(struct printer *p, const struct ig_tensor *t, int64_t i)
 	case IG_DT_S8: fprintf(p->out, "%d", ((const int8_t *)t->data)[i]); break;
 	case IG_DT_S16: fprintf(p->out, "%d", ((const int16_t *)t->data)[i]); break;
 	case IG_DT_I32: fprintf(p->out, "%d", (int)((const int32_t *)t->data)[i]); break;
-	case IG_DT_I64: fprintf(p->out, "%lld", (long long)((const int64_t *)t->data)[i]); break;
+	case IG_DT_I64: put_int(p, ((const int64_t *)t->data)[i]); break;
 	default: IG_BUG("element of %s", ig_dtypes[t->type.dtype].name);
 	}
 }
