@@ -1,0 +1,640 @@
+#include "tests/bits/graphgen.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/infer.h"
+#include "passes/pass.h"
+
+const char *const bits_flavour_names[BITS_FLAVOURS] = {"plain", "pow2", "large", "mixed", "float"};
+
+uint32_t bits_pick(struct bits_random *r, uint32_t n)
+{
+	r->s = r->s * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)((r->s >> 32) % n);
+}
+
+double bits_real(struct bits_random *r, double lo, double hi)
+{
+	r->s = r->s * 6364136223846793005u + 1442695040888963407u;
+	return lo + (hi - lo) * ((double)(r->s >> 11) / 9007199254740992.0);
+}
+
+#define MAX_VALUES 40
+#define MAX_ELEMS 6000
+
+struct gen {
+	struct bits_random r;
+	struct ig_graph *g;
+	struct ig_diag *d;
+	enum bits_flavour flavour;
+	struct ig_vid v[MAX_VALUES];
+	int n, n_nodes;
+};
+
+static const int64_t *dims(const struct gen *k, struct ig_vid v)
+{
+	return ig_vtype(k->g, v)->dim;
+}
+
+static int rank(const struct gen *k, struct ig_vid v)
+{
+	return ig_vtype(k->g, v)->rank;
+}
+
+static const char *name(struct gen *k, const char *op)
+{
+	return ig_graph_unique_name(k->g, ig_arena_printf(k->g->arena, "%s%d", op, k->n_nodes++));
+}
+
+/* Infers; a node that is not possible here (a window larger than its input, ...) is taken out again. */
+static struct ig_vid finish(struct gen *k, struct ig_nid id)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	struct ig_diag *quiet = ig_diag_new(f, false);
+	bool ok = ig_infer_node(k->g, id, quiet);
+	ig_diag_free(quiet);
+	fclose(f);
+	free(text);
+	struct ig_vid v = ig_node(k->g, id)->out[0];
+	int64_t n;
+	if (ok && ig_type_elems(ig_vtype(k->g, v), &n) && n > 0 && n <= MAX_ELEMS)
+		return v;
+	ig_graph_remove(k->g, id);
+	return IG_NOVAL;
+}
+
+static struct ig_vid constant(struct gen *k, const char *what, int rk, const int64_t *dim, double lo, double hi)
+{
+	struct ig_type t = ig_type_make(IG_DT_F32, rk, dim);
+	struct ig_tensor *x = ig_tensor_new(k->g->arena, &t);
+	for (int64_t i = 0, n = ig_elems(&t); i < n; i++)
+		((float *)x->data)[i] = (float)bits_real(&k->r, lo, hi);
+	return ig_graph_constant(k->g, IG_NONODE, ig_graph_unique_name(k->g, what), IG_NOLOC, x);
+}
+
+static struct ig_nid add(struct gen *k, enum ig_op op, const struct ig_vid *in, int n)
+{
+	return ig_graph_add(k->g, op, name(k, ig_ops[op].name), IG_NOLOC, in, n);
+}
+
+static struct ig_vid unary(struct gen *k, enum ig_op op, struct ig_vid x)
+{
+	return finish(k, add(k, op, &x, 1));
+}
+
+/* Weights of about unit gain, so that deep networks neither fade nor explode; LARGE: all positive. */
+static struct ig_vid weights(struct gen *k, int rk, const int64_t *dim)
+{
+	int64_t fan = 1;
+	for (int i = 1; i < rk; i++)
+		fan *= dim[i];
+	double a = 1.7 / sqrt((double)fan);
+	if (k->flavour == BITS_LARGE)
+		return constant(k, "w", rk, dim, 0.2 / (double)fan, 2.0 / (double)fan);
+	return constant(k, "w", rk, dim, -a, a);
+}
+
+static int64_t odd_count(struct gen *k)
+{
+	static const int64_t counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 19, 24, 31, 32, 33, 40, 48, 64};
+	return counts[bits_pick(&k->r, IG_COUNTOF(counts))];
+}
+
+static void window(struct gen *k, struct ig_nid id, int64_t kh, int64_t kw, bool dilation)
+{
+	int64_t stride[2] = {1 + bits_pick(&k->r, 5) / 3, 1 + bits_pick(&k->r, 5) / 3}, pad[4], dil[2] = {1, 1};
+	if (bits_pick(&k->r, 8) == 0)
+		stride[0] = 3;
+	bool none = bits_pick(&k->r, 3) == 0, same = bits_pick(&k->r, 2);
+	for (int i = 0; i < 4; i++)
+		pad[i] = none ? 0 : same ? ((i % 2 ? kw : kh) - 1) / 2 : (int64_t)bits_pick(&k->r, (uint32_t)(i % 2 ? kw : kh));
+	if (dilation && bits_pick(&k->r, 4) == 0)
+		dil[bits_pick(&k->r, 2)] = 2;
+	ig_attr_set_ints(k->g, id, IG_A_STRIDE, stride, 2);
+	ig_attr_set_ints(k->g, id, IG_A_PAD, pad, 4);
+	if (dilation)
+		ig_attr_set_ints(k->g, id, IG_A_DILATION, dil, 2);
+}
+
+static struct ig_vid activation(struct gen *k, struct ig_vid x)
+{
+	if (x.i < 0)
+		return x;
+	switch (bits_pick(&k->r, 6)) {
+	case 0: return unary(k, IG_OP_RELU, x);
+	case 1: return unary(k, IG_OP_RELU6, x);
+	case 2: {
+		struct ig_nid id = add(k, IG_OP_CLIP, &x, 1);
+		if (bits_pick(&k->r, 4))
+			ig_attr_set_float(k->g, id, IG_A_MIN, bits_real(&k->r, -1, 0));
+		if (bits_pick(&k->r, 4))
+			ig_attr_set_float(k->g, id, IG_A_MAX, bits_real(&k->r, 0.3, 2));
+		return finish(k, id);
+	}
+	default: return x;
+	}
+}
+
+static struct ig_vid batch_norm(struct gen *k, struct ig_vid x)
+{
+	if (x.i < 0 || rank(k, x) < 2)
+		return x;
+	int64_t c = dims(k, x)[1];
+	struct ig_vid in[5] = {x, constant(k, "gamma", 1, &c, 0.5, 1.5), constant(k, "beta", 1, &c, -0.3, 0.3), constant(k, "mean", 1, &c, -0.2, 0.2),
+	                       constant(k, "var", 1, &c, 0.3, 1.5)};
+	return finish(k, add(k, IG_OP_BATCH_NORM, in, 5));
+}
+
+static struct ig_vid conv(struct gen *k, struct ig_vid x, int64_t oc, int64_t kh, int64_t kw, int64_t groups, bool keep_shape)
+{
+	int64_t c = dims(k, x)[1], w[4] = {oc, c / groups, kh, kw};
+	struct ig_vid in[3] = {x, weights(k, 4, w)};
+	int n = 2;
+	if (bits_pick(&k->r, 3))
+		in[n++] = constant(k, "b", 1, &oc, -0.5, 0.5);
+	struct ig_nid id = add(k, IG_OP_CONV2D, in, n);
+	if (groups > 1)
+		ig_attr_set_int(k->g, id, IG_A_GROUPS, groups);
+	if (keep_shape)
+		ig_attr_set_ints(k->g, id, IG_A_PAD, (const int64_t[]){(kh - 1) / 2, (kw - 1) / 2, kh / 2, kw / 2}, 4);
+	else
+		window(k, id, kh, kw, true);
+	struct ig_vid y = finish(k, id);
+	return bits_pick(&k->r, 3) == 0 ? batch_norm(k, y) : y;
+}
+
+static struct ig_vid random_conv(struct gen *k, struct ig_vid x)
+{
+	static const int64_t kernels[] = {1, 1, 3, 3, 3, 2, 5, 4};
+	int64_t c = dims(k, x)[1], oc = odd_count(k), groups = 1, kh = kernels[bits_pick(&k->r, 8)], kw = bits_pick(&k->r, 4) ? kh : kernels[bits_pick(&k->r, 8)];
+	if (bits_pick(&k->r, 4) == 0 && c > 1)
+		for (int64_t g = 2; g <= c && g <= 8; g++)
+			if (c % g == 0 && bits_pick(&k->r, 2)) {
+				groups = g;
+				oc = g * (1 + (int64_t)bits_pick(&k->r, 9));
+			}
+	return activation(k, conv(k, x, oc, kh, kw, groups, false));
+}
+
+static struct ig_vid random_depthwise(struct gen *k, struct ig_vid x)
+{
+	static const int64_t kernels[] = {3, 3, 3, 5, 2, 1};
+	int64_t c = dims(k, x)[1], kh = kernels[bits_pick(&k->r, 6)], kw = bits_pick(&k->r, 4) ? kh : kernels[bits_pick(&k->r, 6)], w[4] = {c, 1, kh, kw};
+	struct ig_vid in[3] = {x, weights(k, 4, w)};
+	int n = 2;
+	if (bits_pick(&k->r, 3))
+		in[n++] = constant(k, "b", 1, &c, -0.5, 0.5);
+	struct ig_nid id = add(k, IG_OP_DEPTHWISE_CONV2D, in, n);
+	window(k, id, kh, kw, true);
+	struct ig_vid y = finish(k, id);
+	return activation(k, bits_pick(&k->r, 3) == 0 ? batch_norm(k, y) : y);
+}
+
+static struct ig_vid random_linear(struct gen *k, struct ig_vid x, int64_t units)
+{
+	int64_t w[2] = {units, dims(k, x)[rank(k, x) - 1]};
+	struct ig_vid in[3] = {x, weights(k, 2, w)};
+	int n = 2;
+	if (bits_pick(&k->r, 3))
+		in[n++] = constant(k, "b", 1, &units, -0.5, 0.5);
+	return activation(k, finish(k, add(k, IG_OP_LINEAR, in, n)));
+}
+
+/* x + f(x), f keeping the shape; the sum sometimes clipped: what fuses to conv2d_add, depthwise_conv2d_add or linear_add. */
+static struct ig_vid residual(struct gen *k, struct ig_vid x)
+{
+	struct ig_vid y;
+	if (rank(k, x) == 4 && bits_pick(&k->r, 4) == 0) {
+		int64_t c = dims(k, x)[1], w[4] = {c, 1, 3, 3};
+		struct ig_vid in[2] = {x, weights(k, 4, w)};
+		struct ig_nid id = add(k, IG_OP_DEPTHWISE_CONV2D, in, 2);
+		ig_attr_set_ints(k->g, id, IG_A_PAD, (const int64_t[]){1, 1, 1, 1}, 4);
+		y = finish(k, id);
+	} else if (rank(k, x) == 4) {
+		y = conv(k, x, dims(k, x)[1], bits_pick(&k->r, 2) ? 3 : 1, 3, 1, true);
+	} else {
+		int64_t u = dims(k, x)[rank(k, x) - 1], w[2] = {u, u};
+		struct ig_vid in[2] = {x, weights(k, 2, w)};
+		y = finish(k, add(k, IG_OP_LINEAR, in, 2));
+	}
+	if (y.i < 0)
+		return y;
+	struct ig_vid in[2] = {x, y};
+	if (bits_pick(&k->r, 2)) {
+		in[0] = y;
+		in[1] = x;
+	}
+	return activation(k, finish(k, add(k, IG_OP_ADD, in, 2)));
+}
+
+static bool same_shape(const struct gen *k, struct ig_vid a, struct ig_vid b)
+{
+	return ig_type_same_shape(ig_vtype(k->g, a), ig_vtype(k->g, b));
+}
+
+/* add, sub, mul: with another value of the shape, with itself, or with a constant that is broadcast. */
+static struct ig_vid eltwise(struct gen *k, struct ig_vid x)
+{
+	static const enum ig_op ops[] = {IG_OP_ADD, IG_OP_SUB, IG_OP_MUL};
+	struct ig_vid in[2] = {x, IG_NOVAL};
+	for (int i = 0; i < 6; i++) {
+		struct ig_vid y = k->v[bits_pick(&k->r, (uint32_t)k->n)];
+		if (same_shape(k, x, y) && (y.i != x.i || i > 3))
+			in[1] = y;
+	}
+	if (in[1].i < 0 || bits_pick(&k->r, 4) == 0) {
+		int64_t d[IG_MAX_RANK];
+		for (int i = 0; i < rank(k, x); i++)
+			d[i] = bits_pick(&k->r, 3) == 0 ? dims(k, x)[i] : 1;
+		if (rank(k, x) == 4 && bits_pick(&k->r, 2))
+			d[1] = dims(k, x)[1];
+		in[1] = constant(k, "k", rank(k, x), d, -1, 1.5);
+	}
+	if (bits_pick(&k->r, 2)) {
+		struct ig_vid t = in[0];
+		in[0] = in[1];
+		in[1] = t;
+	}
+	return activation(k, finish(k, add(k, ops[bits_pick(&k->r, 3)], in, 2)));
+}
+
+static struct ig_vid concat(struct gen *k, struct ig_vid x)
+{
+	int rk = rank(k, x), axis = (int)bits_pick(&k->r, (uint32_t)rk), n = 1;
+	struct ig_vid in[4] = {x};
+	if (rk == 4 && bits_pick(&k->r, 4))
+		axis = 1;
+	for (int tries = 0; tries < 20 && n < 4; tries++) {
+		struct ig_vid y = k->v[bits_pick(&k->r, (uint32_t)k->n)];
+		bool fits = rank(k, y) == rk;
+		for (int i = 0; fits && i < rk; i++)
+			fits = i == axis || dims(k, y)[i] == dims(k, x)[i];
+		if (fits && (n < 2 || bits_pick(&k->r, 2)))
+			in[n++] = y;
+	}
+	struct ig_nid id = add(k, IG_OP_CONCAT, in, n);
+	ig_attr_set_int(k->g, id, IG_A_AXIS, axis);
+	return finish(k, id);
+}
+
+static struct ig_vid pool(struct gen *k, struct ig_vid x)
+{
+	if (bits_pick(&k->r, 6) == 0)
+		return unary(k, IG_OP_GLOBAL_AVG_POOL, x);
+	bool max = bits_pick(&k->r, 2);
+	int64_t kernel[2] = {1 + bits_pick(&k->r, 4), 1 + bits_pick(&k->r, 4)};
+	struct ig_nid id = add(k, max ? IG_OP_MAX_POOL2D : IG_OP_AVG_POOL2D, &x, 1);
+	ig_attr_set_ints(k->g, id, IG_A_KERNEL, kernel, 2);
+	window(k, id, kernel[0], kernel[1], false);
+	if (max && bits_pick(&k->r, 6) == 0)
+		ig_attr_set_ints(k->g, id, IG_A_DILATION, (const int64_t[]){2, 1}, 2);
+	if (bits_pick(&k->r, 3) == 0)
+		ig_attr_set_int(k->g, id, IG_A_CEIL_MODE, 1);
+	if (!max)
+		ig_attr_set_int(k->g, id, IG_A_COUNT_INCLUDE_PAD, bits_pick(&k->r, 2));
+	return finish(k, id);
+}
+
+static struct ig_vid table(struct gen *k, struct ig_vid x)
+{
+	static const enum ig_op ops[] = {IG_OP_SIGMOID, IG_OP_TANH, IG_OP_HARD_SWISH, IG_OP_RELU, IG_OP_RELU6};
+	if (bits_pick(&k->r, 4) == 0) {
+		struct ig_nid id = add(k, IG_OP_LEAKY_RELU, &x, 1);
+		ig_attr_set_float(k->g, id, IG_A_ALPHA, bits_real(&k->r, 0.01, 0.4));
+		return finish(k, id);
+	}
+	return unary(k, ops[bits_pick(&k->r, 5)], x);
+}
+
+static struct ig_vid move(struct gen *k, struct ig_vid x)
+{
+	int rk = rank(k, x);
+	struct ig_nid id;
+	switch (bits_pick(&k->r, 5)) {
+	case 0: {
+		int64_t pads[2 * IG_MAX_RANK] = {0};
+		for (int i = rk == 4 ? 1 : 0; i < rk; i++) {
+			pads[i] = bits_pick(&k->r, 3);
+			pads[rk + i] = bits_pick(&k->r, 3);
+		}
+		id = add(k, IG_OP_PAD, &x, 1);
+		ig_attr_set_ints(k->g, id, IG_A_PADS, pads, 2 * rk);
+		if (bits_pick(&k->r, 2))
+			ig_attr_set_float(k->g, id, IG_A_VALUE, bits_real(&k->r, -0.5, 0.5));
+		return finish(k, id);
+	}
+	case 1: {
+		int64_t starts[IG_MAX_RANK], ends[IG_MAX_RANK], steps[IG_MAX_RANK], axes[IG_MAX_RANK];
+		int n = 0;
+		for (int i = 0; i < rk; i++) {
+			int64_t d = dims(k, x)[i];
+			if (d < 3 || bits_pick(&k->r, 2))
+				continue;
+			starts[n] = bits_pick(&k->r, (uint32_t)(d / 2));
+			ends[n] = bits_pick(&k->r, 3) ? d : d - 1;
+			steps[n] = 1 + bits_pick(&k->r, 4) / 3;
+			axes[n++] = i;
+		}
+		if (!n)
+			return IG_NOVAL;
+		id = add(k, IG_OP_SLICE, &x, 1);
+		ig_attr_set_ints(k->g, id, IG_A_STARTS, starts, n);
+		ig_attr_set_ints(k->g, id, IG_A_ENDS, ends, n);
+		ig_attr_set_ints(k->g, id, IG_A_AXES, axes, n);
+		ig_attr_set_ints(k->g, id, IG_A_STEPS, steps, n);
+		return finish(k, id);
+	}
+	case 2: {
+		int64_t perm[IG_MAX_RANK];
+		for (int i = 0; i < rk; i++)
+			perm[i] = i;
+		for (int i = rk - 1; i > 0; i--) {
+			int j = (int)bits_pick(&k->r, (uint32_t)i + 1);
+			int64_t t = perm[i];
+			perm[i] = perm[j];
+			perm[j] = t;
+		}
+		id = add(k, IG_OP_TRANSPOSE, &x, 1);
+		ig_attr_set_ints(k->g, id, IG_A_PERM, perm, rk);
+		return finish(k, id);
+	}
+	case 3: {
+		int64_t d[IG_MAX_RANK] = {0}, n = rk;
+		memcpy(d, dims(k, x), sizeof(int64_t) * (size_t)rk);
+		int i = (int)bits_pick(&k->r, (uint32_t)rk);
+		if (rk < 5 && d[i] % 2 == 0) { /* one axis split in two */
+			for (int64_t j = n; j > i; j--)
+				d[j] = d[j - 1];
+			d[i] /= 2;
+			d[i + 1] = 2;
+			n++;
+		} else if (rk > 2) { /* the last two together */
+			d[rk - 2] *= d[rk - 1];
+			n--;
+		}
+		id = add(k, IG_OP_RESHAPE, &x, 1);
+		ig_attr_set_ints(k->g, id, IG_A_SHAPE, d, (int)n);
+		return finish(k, id);
+	}
+	default: return unary(k, IG_OP_FLATTEN, x);
+	}
+}
+
+static struct ig_vid softmax(struct gen *k, struct ig_vid x)
+{
+	struct ig_nid id = add(k, IG_OP_SOFTMAX, &x, 1);
+	ig_attr_set_int(k->g, id, IG_A_AXIS, bits_pick(&k->r, 3) ? rank(k, x) - 1 : (int64_t)bits_pick(&k->r, (uint32_t)rank(k, x)));
+	return finish(k, id);
+}
+
+static struct ig_vid step(struct gen *k)
+{
+	/* mostly the latest value, so that networks are deep */
+	struct ig_vid x = k->v[bits_pick(&k->r, 4) ? k->n - 1 : (int)bits_pick(&k->r, (uint32_t)k->n)];
+	bool image = rank(k, x) == 4;
+	switch (bits_pick(&k->r, 16)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3: return image ? random_conv(k, x) : random_linear(k, x, odd_count(k));
+	case 4:
+	case 5: return image ? random_depthwise(k, x) : random_linear(k, x, odd_count(k));
+	case 6:
+	case 7: return residual(k, x);
+	case 8:
+	case 9: return eltwise(k, x);
+	case 10: return concat(k, x);
+	case 11: return image ? pool(k, x) : table(k, x);
+	case 12: return table(k, x);
+	case 13:
+	case 14: return move(k, x);
+	default: return bits_pick(&k->r, 3) == 0 ? softmax(k, x) : image ? pool(k, x) : batch_norm(k, x);
+	}
+}
+
+static struct ig_vid input(struct gen *k, const char *nm, enum ig_dtype dt, int rk, const int64_t *d)
+{
+	struct ig_nid id = ig_graph_add(k->g, IG_OP_INPUT, nm, IG_NOLOC, NULL, 0);
+	struct ig_vid v = ig_node(k->g, id)->out[0];
+	ig_value(k->g, v)->type = ig_type_make(dt, rk, d);
+	ig_graph_mark_input(k->g, v);
+	return v;
+}
+
+/* f32, or bytes in nhwc order that are normalized. */
+static struct ig_vid image_input(struct gen *k, const char *nm)
+{
+	int64_t d[4] = {bits_pick(&k->r, 12) == 0 ? 2 : 1, odd_count(k) % 20 + 1, 3 + bits_pick(&k->r, 10), 3 + bits_pick(&k->r, 10)};
+	if (bits_pick(&k->r, 4))
+		return input(k, nm, IG_DT_F32, 4, d);
+	d[1] = bits_pick(&k->r, 2) ? 3 : 1 + bits_pick(&k->r, 5);
+	struct ig_vid x = input(k, nm, IG_DT_U8, 4, d);
+	double mean[8], std[8];
+	for (int64_t c = 0; c < d[1]; c++) {
+		mean[c] = bits_real(&k->r, 0.3, 0.6);
+		std[c] = bits_real(&k->r, 0.2, 0.3);
+	}
+	if (bits_pick(&k->r, 4))
+		ig_attr_set_str(k->g, ig_value(k->g, x)->def, IG_A_LAYOUT, "nhwc");
+	struct ig_nid id = add(k, IG_OP_NORMALIZE, &x, 1);
+	ig_attr_set_float(k->g, id, IG_A_SCALE, 255);
+	ig_attr_set_floats(k->g, id, IG_A_MEAN, mean, (int)d[1]);
+	ig_attr_set_floats(k->g, id, IG_A_STD, std, (int)d[1]);
+	return finish(k, id);
+}
+
+static void begin_large(struct gen *k)
+{
+	int64_t d[4] = {1, 600 + bits_pick(&k->r, 500)};
+	if (bits_pick(&k->r, 3) == 0) {
+		int64_t c[4] = {1, 64 + bits_pick(&k->r, 9), 4, 5};
+		struct ig_vid x = input(k, "x", IG_DT_F32, 4, c), y = conv(k, x, odd_count(k), 3, 3, 1, true);
+		k->v[k->n++] = x;
+		k->v[k->n++] = y.i < 0 ? x : y;
+		return;
+	}
+	k->v[k->n++] = input(k, "x", IG_DT_F32, 2, d);
+	k->v[k->n] = random_linear(k, k->v[0], odd_count(k) + 7);
+	k->n++;
+}
+
+static void begin(struct gen *k)
+{
+	if (k->flavour == BITS_LARGE) {
+		begin_large(k);
+		return;
+	}
+	if (bits_pick(&k->r, 6) == 0) {
+		int64_t d[3] = {1 + bits_pick(&k->r, 5), odd_count(k), 4 + bits_pick(&k->r, 60)};
+		k->v[k->n++] = input(k, "x", IG_DT_F32, 2 + (int)bits_pick(&k->r, 2), d);
+	} else {
+		k->v[k->n++] = image_input(k, "x");
+	}
+	if (bits_pick(&k->r, 6) == 0) { /* a second input of the same shape */
+		struct ig_type t = *ig_vtype(k->g, k->v[0]);
+		k->v[k->n++] = input(k, "x2", IG_DT_F32, t.rank, t.dim);
+	}
+}
+
+/* Unread values become outputs, at most three, the last ones first; those left over are dead code. */
+static void mark_outputs(struct gen *k)
+{
+	int n = 0;
+	for (int i = k->n - 1; i >= 0 && n < 3; i--) {
+		bool is_input = ig_def(k->g, k->v[i])->op == IG_OP_INPUT;
+		if (!is_input && (ig_graph_uses(k->g, k->v[i]) == 0 || (n && bits_pick(&k->r, 12) == 0)) && !ig_graph_is_output(k->g, k->v[i]))
+			ig_graph_mark_output(k->g, k->v[i], ig_arena_printf(k->g->arena, "y%d", n++));
+	}
+}
+
+struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d)
+{
+	static const enum bits_flavour flavours[] = {BITS_PLAIN, BITS_PLAIN, BITS_PLAIN, BITS_POW2, BITS_POW2, BITS_LARGE, BITS_MIXED, BITS_MIXED, BITS_FLOAT, BITS_PLAIN};
+	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d};
+	bits_pick(&k.r, 2);
+	*flavour = k.flavour = flavours[seed % IG_COUNTOF(flavours)];
+	char nm[32];
+	snprintf(nm, sizeof nm, "g%llu", (unsigned long long)seed);
+	k.g = ig_graph_new(nm);
+	begin(&k);
+	int steps = 2 + (int)bits_pick(&k.r, 7);
+	for (int i = 0; i < steps * 2 && k.n < MAX_VALUES && steps; i++) {
+		struct ig_vid v = step(&k);
+		if (v.i < 0 || v.i == k.v[k.n - 1].i)
+			continue;
+		k.v[k.n++] = v;
+		steps--;
+	}
+	mark_outputs(&k);
+	return k.g;
+}
+
+const void **bits_sample(const struct ig_graph *g, uint64_t seed, int sample, enum bits_flavour flavour, struct ig_arena *a)
+{
+	struct bits_random r = {seed * 31 + (uint64_t)sample * 0x9e3779b97f4a7c15u + 77};
+	const void **in = IG_NEWN(a, const void *, g->n_inputs + 1);
+	double gain = sample % 4 == 3 ? 4 : 1;
+	for (int i = 0; i < g->n_inputs; i++) {
+		const struct ig_type *t = ig_vtype(g, g->input[i]);
+		size_t bytes;
+		if (!ig_type_bytes(t, &bytes))
+			IG_BUG("input %d has no size", i);
+		void *p = ig_arena_alloc(a, bytes, 1);
+		for (size_t k = 0; k < (size_t)ig_elems(t); k++)
+			if (t->dtype == IG_DT_U8)
+				((uint8_t *)p)[k] = (uint8_t)bits_pick(&r, 256);
+			else if (flavour == BITS_LARGE)
+				((float *)p)[k] = (float)(gain * bits_real(&r, 0.5, 1));
+			else
+				((float *)p)[k] = (float)(gain * bits_real(&r, -1, 1));
+		in[i] = p;
+	}
+	return in;
+}
+
+/* ---- the passes ---- */
+
+enum { CALIBRATION_SAMPLES = 12 };
+
+struct source {
+	const struct ig_graph *g;
+	uint64_t seed;
+	enum bits_flavour flavour;
+	struct ig_arena *arena;
+	int at;
+};
+
+static const void *const *next_sample(void *self)
+{
+	struct source *s = self;
+	if (s->at >= CALIBRATION_SAMPLES)
+		return NULL;
+	int i = s->at++;
+	return (const void *const *)bits_sample(s->g, s->seed, 1000 + 4 * i + i % 3, s->flavour, s->arena);
+}
+
+static void add_rule(struct ig_qconfig_map *m, enum ig_rule_kind kind, const char *pattern, const struct ig_qconfig *q, const char *text)
+{
+	struct ig_rule r = {.kind = kind, .pattern = pattern, .config = *q, .text = text, .loc = IG_NOLOC};
+	ig_vec_push(&m->rules, r);
+}
+
+static struct ig_qconfig_map *rules(struct bits_case *c)
+{
+	static const char *const presets[] = {"default", "default", "default", "fbgemm", "qnnpack"};
+	static const struct ig_qconfig skip = {.skip = true};
+	struct bits_random r = {c->seed * 77 + 5};
+	struct ig_qconfig_map *m = ig_qconfig_map_new();
+	bits_pick(&r, 2);
+	c->preset = presets[bits_pick(&r, 5)];
+	add_rule(m, IG_RULE_DEFAULT, NULL, c->flavour == BITS_FLOAT ? &skip : ig_qconfig_preset(c->preset), c->flavour == BITS_FLOAT ? "skip" : c->preset);
+	for (struct ig_nid id = ig_first(c->source); id.i >= 0 && c->flavour == BITS_MIXED; id = ig_next(c->source, id)) {
+		const struct ig_node *n = ig_node(c->source, id);
+		if (n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && bits_pick(&r, 3) == 0)
+			add_rule(m, IG_RULE_LAYER, n->name, &skip, "skip");
+	}
+	return m;
+}
+
+/* All scales to the nearest power of two: parameters stay law, so the graph is as good as any; products of scales are exact and ties abound. */
+static void pow2_scales(struct ig_graph *g)
+{
+	for (int i = 0; i < g->n_qparams; i++) {
+		struct ig_qparam *q = &g->qparam[i];
+		float *scale = IG_NEWN(g->arena, float, q->n);
+		for (int64_t k = 0; k < q->n; k++) {
+			int e;
+			frexpf(q->scale[k], &e);
+			scale[k] = ldexpf(1.0f, e);
+		}
+		q->scale = scale;
+	}
+}
+
+bool bits_case_build(struct bits_case *c, uint64_t seed, struct ig_diag *d)
+{
+	*c = (struct bits_case){.seed = seed};
+	c->source = bits_float_graph(seed, &c->flavour, d);
+	c->mapped = ig_graph_clone(c->source);
+	struct ig_qconfig_map *m = rules(c);
+	struct ig_arena *a = ig_arena_new();
+	struct ig_context ctx = {.diag = d, .qconfig = m, .verify = true};
+	struct ig_stats *st = NULL;
+	bool ok = ig_infer_graph(c->mapped, d) && ig_pipeline_run(IG_HALF_FLOAT, c->mapped, &ctx, NULL);
+	if (ok) {
+		struct source s = {c->mapped, seed, c->flavour, a, 0};
+		struct ig_sample_source src = {.self = &s, .next = next_sample};
+		FILE *null = fopen("/dev/null", "w"); /* warnings of few samples and constant values */
+		struct ig_diag *quiet = ig_diag_new(null, false);
+		st = ig_stats_new(c->mapped->weights_hash);
+		ok = ig_calibrate(c->mapped, m, &src, st, quiet);
+		ig_diag_free(quiet);
+		fclose(null);
+		ctx.stats = st;
+		c->g = ig_graph_clone(c->mapped);
+		ok = ok && ig_pipeline_run(IG_HALF_QUANTIZE, c->g, &ctx, NULL);
+	}
+	if (ok && c->flavour == BITS_POW2) {
+		pow2_scales(c->g);
+		ok = ig_verify(c->g, "powers of two", d);
+	}
+	if (st)
+		ig_stats_free(st);
+	ig_qconfig_map_free(m);
+	ig_arena_free(a);
+	return ok;
+}
+
+void bits_case_free(struct bits_case *c)
+{
+	if (c->g)
+		ig_graph_free(c->g);
+	if (c->mapped)
+		ig_graph_free(c->mapped);
+	if (c->source)
+		ig_graph_free(c->source);
+}

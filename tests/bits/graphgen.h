@@ -1,0 +1,35 @@
+/* Random networks for the same-bytes suite: built through ir/graph.h, taken through the project's own passes with random samples and rules. */
+#ifndef IG_TESTS_BITS_GRAPHGEN_H
+#define IG_TESTS_BITS_GRAPHGEN_H
+#include "ir/graph.h"
+
+struct bits_random {
+	uint64_t s;
+};
+uint32_t bits_pick(struct bits_random *r, uint32_t n); /* 0..n-1 */
+double bits_real(struct bits_random *r, double lo, double hi);
+
+enum bits_flavour {
+	BITS_PLAIN,
+	BITS_POW2,  /* all scales made powers of two: rounding ties everywhere */
+	BITS_LARGE, /* long sums of large positive products: accumulators over 2^24 */
+	BITS_MIXED, /* some layers stay in float */
+	BITS_FLOAT, /* all of them */
+	BITS_FLAVOURS
+};
+extern const char *const bits_flavour_names[BITS_FLAVOURS];
+
+/* A float graph; the flavour follows from the seed. */
+struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d);
+/* A sample for the graph's inputs: inputs[i] is allocated in `a`. Sample 0.. are alike; every fourth one is four times larger, so that values saturate. */
+const void **bits_sample(const struct ig_graph *g, uint64_t seed, int sample, enum bits_flavour flavour, struct ig_arena *a);
+/* The whole way: float passes, calibration, conversion. *keep: graphs that own the constants; free all. NULL after a diagnostic. */
+struct bits_case {
+	uint64_t seed;
+	enum bits_flavour flavour;
+	const char *preset;
+	struct ig_graph *source, *mapped, *g; /* g: quantized */
+};
+bool bits_case_build(struct bits_case *c, uint64_t seed, struct ig_diag *d);
+void bits_case_free(struct bits_case *c);
+#endif
