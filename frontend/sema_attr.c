@@ -110,11 +110,11 @@ static bool check_range(struct sema *s, const struct ast_expr *e, const struct s
 	}
 	for (int i = 0; window && i < a->n; i++)
 		if (a->ints[i] < 1 || a->ints[i] > SEMA_MAX_DIM) {
-			ig_error(s->diag, e->loc, "%s: must be at least 1, not %lld", name, (long long)a->ints[i]);
+			ig_error(s->diag, e->loc, "%s: must be between 1 and %d, not %lld", name, SEMA_MAX_DIM, (long long)a->ints[i]);
 			return false;
 		}
 	if ((a->id == IG_A_GROUPS || a->id == IG_A_FILTERS || a->id == IG_A_UNITS) && (a->i < 1 || a->i > SEMA_MAX_DIM)) {
-		ig_error(s->diag, e->loc, "%s: must be at least 1, not %lld", name, (long long)a->i);
+		ig_error(s->diag, e->loc, "%s: must be between 1 and %d, not %lld", name, SEMA_MAX_DIM, (long long)a->i);
 		return false;
 	}
 	return true;

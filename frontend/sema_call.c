@@ -195,6 +195,16 @@ static struct ig_nid make_node(struct sema *s, struct sema_call *c, const struct
 	return id;
 }
 
+/* A pool with no stride steps by its kernel, as in PyTorch; in the graph the default is 1, so it is written there. */
+static void pool_stride(struct sema_call *c)
+{
+	const struct sema_attr *kernel = ig_sema_attr_find(c, IG_A_KERNEL);
+	if ((c->op != IG_OP_MAX_POOL2D && c->op != IG_OP_AVG_POOL2D) || !kernel || ig_sema_attr_find(c, IG_A_STRIDE))
+		return;
+	c->attr[c->n_attrs] = *kernel;
+	c->attr[c->n_attrs++].id = IG_A_STRIDE;
+}
+
 static struct sema_value build(struct sema *s, struct sema_call *c, const char *hint, const struct ast_type *type)
 {
 	struct ig_type declared = {.q = IG_NOQ};
@@ -209,6 +219,7 @@ static struct sema_value build(struct sema *s, struct sema_call *c, const char *
 	c->layer = ig_sema_name(s, &s->layer_names, c->name ? c->name : hint ? hint : ig_ops[c->op].name);
 	if (binds(c->op) && !(c->n_in == 1 ? ig_sema_bind(s, c) : ig_sema_check_weight(s, c)))
 		return SEMA_BAD;
+	pool_stride(c);
 	int before = ig_diag_errors(s->diag);
 	struct ig_nid id = make_node(s, c, type ? &declared : NULL);
 	if (!set_trail(s, c, id))

@@ -308,6 +308,8 @@ static void put_node(struct printer *p, const struct ig_node *n)
 		put_attr(p, &n->attr[i]);
 		any = true;
 	}
+	if ((n->op == IG_OP_MAX_POOL2D || n->op == IG_OP_AVG_POOL2D) && !ig_attr(n, IG_A_STRIDE))
+		fputs(", stride: 1", p->out); /* the language's default is another one */
 	put_trail(p, n, implied, any);
 	fputs(")\n", p->out);
 }

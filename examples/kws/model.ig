@@ -11,7 +11,7 @@ model kws(x: f32[1, 1, 49, 10]) -> (probs: f32[1, 12]) {
   conv0 = conv2d(x, filters: 64, kernel: [10, 4], stride: 2, pad: [4, 1, 5, 1])
   h = relu(batch_norm(conv0, eps: 0.001, name: "bn0"), name: "relu0")
   repeat 4 as i { h = separable(h, n: 2*i + 1) }
-  pool = avg_pool2d(h, kernel: [24, 5], stride: [24, 5])
+  pool = avg_pool2d(h, kernel: [24, 5])
   fc = linear(flatten(pool), units: 12)
   probs = softmax(fc)
 }

@@ -106,6 +106,16 @@ static void explicit_operands(void **state)
 	bench_free(b);
 }
 
+static void pools(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	struct ig_model *m = bench_parse(b, "model m(x: f32[1, 2, 9, 8]) -> (y: f32[1, 2, 3, 4], z: f32[1, 2, 7, 7]) {\n"
+	                                    "  y = max_pool2d(x, kernel: [3, 2])\n  z = avg_pool2d(x, kernel: [3, 2], stride: 1)\n}\n");
+	ig_model_free(m);
+	bench_free(b);
+}
+
 static void expressions(void **state)
 {
 	(void)state;
@@ -284,7 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layer_names), cmocka_unit_test(binding),   cmocka_unit_test(explicit_operands), cmocka_unit_test(expressions), cmocka_unit_test(rules),
-		cmocka_unit_test(truncations), cmocka_unit_test(mutations), cmocka_unit_test(deep),              cmocka_unit_test(files),
+		cmocka_unit_test(truncations), cmocka_unit_test(mutations), cmocka_unit_test(deep),              cmocka_unit_test(files),      cmocka_unit_test(pools),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
