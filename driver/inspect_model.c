@@ -56,14 +56,14 @@ static const char *bias_text(const struct ig_graph *g, const struct ig_node *n)
 static const char *rule_text(struct ig_arena *a, const struct ig_session *s, const struct ig_node *n)
 {
 	if (n->rule < 0)
-		return n->precision == IG_PREC_UNSET ? "" : "preset default";
+		return n->precision == IG_PREC_UNSET ? "" : "(preset default)";
 	const struct ig_rule *r = &s->qconfig->rules.v[n->rule];
 	switch (r->kind) {
-	case IG_RULE_DEFAULT: return ig_arena_printf(a, "default %s", r->text);
-	case IG_RULE_TYPE: return ig_arena_printf(a, "type %s %s", r->pattern, r->text);
-	case IG_RULE_MATCH: return ig_arena_printf(a, "match /%s/ %s", r->pattern, r->text);
-	case IG_RULE_ORDER: return ig_arena_printf(a, "order %s %d %s", r->pattern, r->order, r->text);
-	case IG_RULE_LAYER: return ig_arena_printf(a, "layer \"%s\" %s", r->pattern, r->text);
+	case IG_RULE_DEFAULT: return "default";
+	case IG_RULE_TYPE: return ig_arena_printf(a, "type %s", r->pattern);
+	case IG_RULE_MATCH: return ig_arena_printf(a, "match /%s/", r->pattern);
+	case IG_RULE_ORDER: return ig_arena_printf(a, "order %s %d", r->pattern, r->order);
+	case IG_RULE_LAYER: return ig_arena_printf(a, "layer \"%s\"", r->pattern);
 	}
 	IG_BUG("rule kind %d", (int)r->kind);
 }
@@ -253,6 +253,8 @@ static json_t *layer_json(const struct ig_session *s, const struct ig_graph *g, 
 		json_object_set_new(l, "precision", json_string(precision(g, n)));
 		json_object_set_new(l, "observers", json_string(observers(a, s, n)));
 		json_object_set_new(l, "rule", json_string(rule_text(a, s, n)));
+		if (n->rule >= 0)
+			json_object_set_new(l, "config", json_string(s->qconfig->rules.v[n->rule].text));
 	}
 	for (int i = 0; i < n->n_absorbed; i++)
 		json_array_append_new(absorbed, json_string(n->absorbed[i]));

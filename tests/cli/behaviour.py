@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+"""What commands promise beyond their text: the same bytes everywhere, all files or none, valid JSON, engines and threads that agree, exit status.
+
+behaviour.py --intaglio PROGRAM --source FOLDER [NAME...]"""
+import ast
+import itertools
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+
+from common import Folder, arguments
+
+STATE = ("--calibration", "digits.state")
+TARGETS = ("x86-64-v3", "x86-64-avx512vnni", "aarch64-dotprod")
+args = None
+failures = []
+skipped = set()
+
+
+def check(condition, what):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", what)
+    return condition
+
+
+def good(done, what, status=0):
+    return check(done.returncode == status, f"{what}: exit status {done.returncode}, not {status}: {done.stderr}")
+
+
+def npy(path):
+    """(type, shape, bytes) of a .npy file or of its bytes."""
+    data = path.read_bytes() if isinstance(path, pathlib.Path) else path
+    assert data[:6] == b"\x93NUMPY", "no .npy"
+    n = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10 : 10 + n].decode())
+    return head["descr"], head["shape"], data[10 + n :]
+
+
+def runs_native(f):
+    done = f.run("run", "model.ig", "--data", "test.npy", "--sample", "0", *STATE, "--engine", "native", "--quiet")
+    if done.returncode:
+        skipped.add("the native engine does not run on this CPU [cpu]")
+    return done.returncode == 0
+
+
+# ---- compile ----
+
+EMIT = ("--emit", "obj,header,c,asm,llvm,ir,dot,kir")
+
+
+def built(f, folder, *command, **more):
+    """Bytes of all files of a compile into `folder`."""
+    folder.mkdir()
+    done = f.run("compile", *command, "-o", str(folder / "net"), **more)
+    good(done, f"compile {command}")
+    files = {p.name: p.read_bytes() for p in folder.iterdir()}
+    shutil.rmtree(folder)
+    return files
+
+
+def test_same_files_anywhere(f):
+    """Another folder, environment, CPU count, user, place of the model: the same bytes."""
+    for target in TARGETS:
+        options = (*STATE, "--target", target, *EMIT)
+        want = built(f, f.path / "a", "model.ig", *options)
+        check(set(want) == {"net." + e for e in "o h c s ll ir dot kir".split()}, f"{target}: files {sorted(want)}")
+        check(not any(str(f.path).encode() in data for data in want.values()), f"{target}: a path is in a file")
+        env = {"HOME": "/", "LANG": "de_DE.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": "1"}
+        with tempfile.TemporaryDirectory() as elsewhere:
+            other = pathlib.Path(elsewhere) / "copy"
+            shutil.copytree(f.path, other)
+            state = ("--calibration", str(other / "digits.state"), "--target", target, *EMIT)
+            variants = {
+                "environment": built(f, f.path / "b", "model.ig", *options, env=env),
+                "folder": built(f, f.path / "c", str(other / "model.ig"), *state, cwd="/"),
+                "one CPU": built(f, f.path / "d", "model.ig", *options, preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})),
+                "verified": built(f, f.path / "e", "model.ig", *options, "--verify"),
+                "data instead of its state": built(f, f.path / "f", "model.ig", "--calibration", "calib.npy", "--target", target, *EMIT),
+            }
+            if os.getuid() == 0:
+                os.chmod(elsewhere, 0o755)
+                os.chmod(other, 0o755)
+                made = other / "made"
+                made.mkdir()
+                os.chmod(made, 0o777)
+                program = pathlib.Path(f.program)
+                if all(p.stat().st_mode & 1 for p in (program, *program.parents)):
+                    done = subprocess.run([f.program, "compile", str(other / "model.ig"), *state, "-o", str(made / "net")], cwd="/", capture_output=True, text=True, user=65534)
+                    good(done, "compile as another user")
+                    variants["user"] = {p.name: p.read_bytes() for p in made.iterdir()}
+        for name, files in variants.items():
+            for file in want:
+                check(files.get(file) == want[file], f"{target}: {file} differs with another {name}")
+
+
+def test_names(f):
+    """-o in its forms, and the prefix of the symbols."""
+    options = ("model.ig", *STATE, "--target", "x86-64-v3", "--quiet")
+    (f.path / "into").mkdir()
+    for given, made, prefix in [
+        ("my-net.2", "my-net.2", "my_net_2"), ("out.o", "out", "out"), ("into", "into/digits", "digits"), ("into/", "into/digits", "digits"),
+        ("into/7", "into/7", "_7"), (None, "digits", "digits"),
+    ]:
+        good(f.run("compile", *options, *(["-o", given] if given else [])), f"-o {given}")
+        header, obj = f.path / (made + ".h"), f.path / (made + ".o")
+        if check(header.exists() and obj.exists(), f"-o {given}: {made}.o and {made}.h are not there"):
+            described = json.loads(f.run("inspect", str(obj), "--json").stdout)
+            check(f"{prefix}_run(" in header.read_text(), f"-o {given}: no {prefix}_run in the header")
+            check(sorted(described["defined"]) == [f"{prefix}_{s}" for s in ("call", "model", "run")], f"-o {given}: symbols {described['defined']}")
+            check(described["undefined"] == [], f"-o {given}: undefined {described['undefined']}")
+            header.unlink()
+            obj.unlink()
+    (f.path / "into").rmdir()
+    done = f.run("compile", *options, "--emit", "c", "-o", "-")
+    check(done.returncode == 0 and "digits_run" in done.stdout, "--emit c -o - does not print C")
+
+
+def test_all_or_none(f):
+    """A failure leaves no file behind and earlier files as they were."""
+    options = ("model.ig", *STATE, "--target", "x86-64-v3")
+    before = f.names()
+    for command, status in [
+        (("--max-arena", "16", "-o", "out"), 1), (("-o", "none/out"), 1), (("--emit", "asm", "-o", "/dev/full"), 1), (("--dump-after", "nothing", "-o", "out"), 2),
+        (("--stop-after", "convert", "-o", "out"), 0), (("--stop-after", "observe", "-o", "out"), 0),
+    ]:
+        good(f.run("compile", *options, *command), f"compile {command}", status)
+        check(f.names() == before, f"compile {command} left {set(f.names()) - set(before)}")
+    (f.path / "out.h").mkdir()
+    good(f.run("compile", *options, "-o", "out"), "compile where the header is a folder", 1)
+    check(not (f.path / "out.o").exists(), "an object without its header was left")
+    (f.path / "out.h").rmdir()
+
+    def no_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    (f.path / "out.o").write_text("old")
+    (f.path / "out.h").write_text("old")
+    done = f.run("compile", *options, "-o", "out", preexec_fn=no_room)
+    good(done, "compile with no room for the object", 1)
+    check((f.path / "out.o").read_text() == "old" and (f.path / "out.h").read_text() == "old", "an older file was harmed")
+    (f.path / "out.o").unlink()
+    (f.path / "out.h").unlink()
+    check(f.names() == before, f"left behind: {set(f.names()) - set(before)}")
+    for command in (("inspect", "model.ig"), ("inspect", "model.ig", "--json"), ("help",), ("compile", *options, "--emit", "dot", "--dump-after", "convert"),
+                    ("eval", "model.ig", "--engine", "float", "--data", "test.npy", "--samples", "0:1"), ("run", "model.ig", "--engine", "float", "--data", "test.npy")):
+        with open("/dev/full", "w") as full:
+            good(f.run(*command, stdout=full), f"{command} to a full standard output", 1)
+    for p in f.path.glob("digits.*"):
+        if p.name != "digits.state":
+            p.unlink()
+
+
+def test_summary(f):
+    """The figures of compile --json are those of the header, the object and the memory plan."""
+    for target in TARGETS:
+        done = f.run("compile", "model.ig", *STATE, "--target", target, "-o", "sum", "--json")
+        if not good(done, target):
+            continue
+        said = json.loads(done.stdout)
+        header = (f.path / "sum.h").read_text()
+        described = json.loads(f.run("inspect", "sum.o", "--json").stdout)
+        model = described["models"][0]
+        check(f"#define SUM_ARENA_BYTES {said['arena_bytes']}u" in header, f"{target}: the header has another arena")
+        check(model["arena_bytes"] == said["arena_bytes"] and model["target"] == target and model["name"] == "sum", f"{target}: descriptor {model}")
+        check([(i["name"], i["type"], i["shape"], i["nhwc"], i["bytes"]) for i in model["inputs"]] == [("image", "u8", [1, 1, 8, 8], True, 64)], f"{target}: {model['inputs']}")
+        check([(i["name"], i["type"], i["shape"], i["bytes"]) for i in model["outputs"]] == [("probs", "f32", [1, 10], 40)], f"{target}: {model['outputs']}")
+        check(said["data_bytes"] == 0, f"{target}: writable data")
+        check(0 < said["stack_bytes"] < 65536, f"{target}: stack {said['stack_bytes']}")
+        done = f.run("compile", "model.ig", *STATE, "--target", target, "-o", "sum", "--max-arena", str(said["arena_bytes"]))
+        good(done, f"{target}: --max-arena of just the arena")
+        done = f.run("compile", "model.ig", *STATE, "--target", target, "-o", "sum", "--max-arena", str(said["arena_bytes"] - 1))
+        good(done, f"{target}: --max-arena of one byte less", 1)
+        done = f.run("compile", "model.ig", *STATE, "--target", target, "-o", "sum", "--weight-section", ".my_weights", "--quiet")
+        sections = {s["name"]: s["bytes"] for s in json.loads(f.run("inspect", "sum.o", "--json").stdout)["sections"]}
+        check(sections.get(".my_weights") == said["weight_bytes"] and done.stdout == "", f"{target}: sections {sections}, weights {said['weight_bytes']}")
+    for name in ("sum.o", "sum.h"):
+        (f.path / name).unlink()
+
+
+def test_memory_plan(f):
+    """No two buffers of the drawn plan overlap while both live; keep needs more."""
+    for target in TARGETS:
+        plan = json.loads(f.run("inspect", "model.ig", *STATE, "--memory", "--target", target, "--json").stdout)
+        buffers = plan["buffers"]
+        for a, b in itertools.combinations(buffers, 2):
+            apart = a["last"] < b["first"] or b["last"] < a["first"] or a["offset"] + a["bytes"] <= b["offset"] or b["offset"] + b["bytes"] <= a["offset"]
+            check(apart, f"{target}: {a['name']} and {b['name']} overlap")
+        end = max(b["offset"] + b["bytes"] for b in buffers)
+        check(end <= plan["arena_bytes"] < end + 64, f"{target}: buffers end at {end}, the arena at {plan['arena_bytes']}")
+        check(max(x["live_bytes"] for x in plan["functions"]) <= plan["arena_bytes"], f"{target}: more is live than fits")
+        text = f.run("inspect", "model.ig", *STATE, "--memory", "--target", target).stdout
+        check(all(b["name"] in text for b in buffers), f"{target}: a buffer is not in the drawing")
+
+
+def test_passes(f):
+    """--dump-after on standard output and in files; --stop-after."""
+    options = ("compile", "model.ig", *STATE, "--target", "c", "--emit", "dot", "-o", "d", "--quiet")
+    good(f.run(*options, "--dump-after", "all", "--dump-dir", "dumps"), "--dump-dir")
+    files = sorted(p.name for p in (f.path / "dumps").iterdir())
+    passes = [line.split()[0] for line in f.run("help", "passes").stdout.splitlines() if line.startswith("  ")]
+    seen = [name.split("-", 1)[1].removesuffix(".ig") for name in files]
+    check([s for s in seen if s != "observe"] == passes and "observe" in seen, f"dumps {seen}, passes {passes}")
+    for name in ("canonicalize", "fuse", "convert", "observe"):
+        printed = f.run(*options, "--dump-after", name).stdout
+        dumped = next((f.path / "dumps" / x).read_text() for x in files if x.endswith(f"-{name}.ig"))
+        check(printed == dumped and "model digits" in printed, f"--dump-after {name} prints something else than its file")
+    shutil.rmtree(f.path / "dumps")
+    (f.path / "d.dot").unlink()
+
+
+# ---- calibrate ----
+
+def test_shards(f):
+    """Shards merge to the bytes of one run, in any order; states and data add up on every command line."""
+    whole = (f.path / "digits.state").read_bytes()
+    cuts = [0, 1, 30, 100, 200]
+    shards = []
+    for a, b in zip(cuts, cuts[1:]):
+        shards.append(f"{a}.state")
+        good(f.run("calibrate", "model.ig", "calib.npy", "--samples", f"{a}:{b}", "-o", shards[-1]), "calibrate a shard")
+    for order in (shards, shards[::-1], [shards[2], shards[0], shards[3], shards[1]]):
+        good(f.run("calibrate", "--merge", *order, "-o", "merged.state"), "merge")
+        check((f.path / "merged.state").read_bytes() == whole, f"merge of {order} gives other bytes than one run")
+    good(f.run("calibrate", "model.ig", *shards[1:], "0.state", "-o", "merged.state"), "states as data")
+    check((f.path / "merged.state").read_bytes() == whole, "states as data give other bytes")
+    few = (f.path / "1.state").stat().st_size
+    check(abs(few - len(whole)) < max(few, len(whole)), "the state grows with the samples")
+    mixed = f.run("compile", "model.ig", *sum((["--calibration", s] for s in shards), []), "--target", "c", "--emit", "ir", "-o", "-").stdout
+    check(mixed == f.run("compile", "model.ig", *STATE, "--target", "c", "--emit", "ir", "-o", "-").stdout and mixed, "--calibration of several states")
+    for name in shards + ["merged.state"]:
+        (f.path / name).unlink()
+
+
+def test_float_model(f):
+    """A model that stays in float needs no calibration, and its engines give the float interpreter's bytes."""
+    (f.path / "float.ig").write_text("quantize {\n  default skip\n}\n")
+    options = ("model.ig", "--qconfig", "float.ig")
+    good(f.run("compile", *options, "--target", "x86-64-v3", "-o", "flt", "--quiet"), "compile a float model")
+    for name in ("flt.o", "flt.h"):
+        (f.path / name).unlink()
+    outputs = {}
+    for engine in ("float", "reference", "kir", *(["native"] if runs_native(f) else [])):
+        good(f.run("run", *options, "--engine", engine, "--data", "test.npy", "-o", "out.npy"), f"run {engine}")
+        outputs[engine] = (f.path / "out.npy").read_bytes()
+    check(len(set(outputs.values())) == 1, f"float engines differ: {[k for k in outputs if outputs[k] != outputs['float']]}")
+    (f.path / "out.npy").unlink()
+
+
+# ---- engines ----
+
+def test_engines_agree(f):
+    """Outputs and every stored tensor: reference, kernel IR for each target, native."""
+    def dump(engine, *more):
+        folder = f.path / "tensors"
+        done = f.run("run", "model.ig", *STATE, "--data", "test.npy", "--samples", "0:50", "--engine", engine, "--dump-tensors", "tensors", "-o", "out.npz", *more)
+        if not good(done, f"run {engine} {more}"):
+            return {}
+        found = {p.stem: npy(p) for p in folder.iterdir()}
+        shutil.rmtree(folder)
+        return found
+
+    want = dump("reference")
+    check(want and all(shape[0] == 50 for _, shape, _ in want.values()), "dumped tensors have not 50 samples")
+    engines = [("kir", "--target", t) for t in (*TARGETS, "aarch64-neon", "x86-64-avxvnni", "c")] + ([("native",)] if runs_native(f) else [])
+    for engine in engines:
+        have = dump(*engine)
+        check(len(have) >= 8, f"{engine}: only {sorted(have)} are stored")
+        for name in have:
+            check(name in want and have[name] == want[name], f"{engine}: tensor {name} differs from the reference")
+    (f.path / "out.npz").unlink()
+
+
+def test_threads(f):
+    """Results do not depend on the number of threads."""
+    for command in (("eval", "model.ig", *STATE, "--data", "test.npy", "--labels", "test_labels.npy", "--engine", "float,reference,kir", "--json"),
+                    ("compare", "model.ig", *STATE, "--data", "test.npy", "--json"), ("run", "model.ig", *STATE, "--data", "test.npy", "--json")):
+        one, seven = (f.run(*command, "-j", n).stdout for n in ("1", "7"))
+        check(one == seven and one, f"{command[0]} depends on the number of threads")
+
+
+def test_outputs(f):
+    """run -o: npy and npz hold what is printed."""
+    run = ("run", "model.ig", *STATE, "--data", "test.npy", "--samples", "10:13")
+    good(f.run(*run, "-o", "o.npy"), "npy")
+    good(f.run(*run, "-o", "o.npz"), "npz")
+    good(f.run(*run, "-o", "p.npz"), "npz")
+    check((f.path / "o.npz").read_bytes() == (f.path / "p.npz").read_bytes(), "equal arrays give different archives")
+    dtype, shape, data = npy(f.path / "o.npy")
+    check((dtype, shape) == ("<f4", (3, 10)), f"outputs are {dtype} {shape}")
+    import zipfile
+    with zipfile.ZipFile(f.path / "o.npz") as z:
+        check(z.namelist() == ["probs.npy"] and npy(z.read("probs.npy")) == (dtype, shape, data), "the archive holds something else")
+    said = json.loads(f.run(*run, "--json").stdout)
+    check([s["sample"] for s in said["samples"]] == [10, 11, 12], "sample numbers")
+    values = [struct.pack("<f", v) for s in said["samples"] for v in s["outputs"]["probs"]]
+    check(b"".join(values) == data, "JSON holds other numbers than the file")
+    for name in ("o.npy", "o.npz", "p.npz"):
+        (f.path / name).unlink()
+
+
+def test_eval_json(f):
+    """The JSON of eval is the documented object, and counts what run gives."""
+    engines = ["float", "reference"] + (["native"] if runs_native(f) else [])
+    done = f.run("eval", "model.ig", *STATE, "--data", "test.npy", "--labels", "test_labels.npy", "--engine", ",".join(engines), "--json", "-o", "r.json")
+    good(done, "eval")
+    said = json.loads((f.path / "r.json").read_text())
+    (f.path / "r.json").unlink()
+    check(done.stdout == "", "eval -o prints")
+    check({"samples", "engines", "agreement", "loss", "verdict"} <= set(said) and list(said["engines"]) == engines, f"keys {list(said)} {list(said['engines'])}")
+    labels = npy(f.path / "test_labels.npy")
+    size = {"<i8": 8, "<i4": 4, "|u1": 1}[labels[0]]
+    label = [int.from_bytes(labels[2][i * size : i * size + size], "little") for i in range(labels[1][0])]
+    answers = {}
+    for engine in ("float", "reference"):
+        out = json.loads(f.run("run", "model.ig", *STATE, "--data", "test.npy", "--engine", engine, "--json").stdout)
+        answers[engine] = [max(range(10), key=lambda c: (s["outputs"]["probs"][c], -c)) for s in out["samples"]]
+        top1 = sum(a == b for a, b in zip(answers[engine], label)) / len(label)
+        check(abs(said["engines"][engine]["top1"] - top1) < 1e-9, f"{engine}: top1 {said['engines'][engine]['top1']}, counted {top1}")
+    agree = sum(a == b for a, b in zip(answers["float"], answers["reference"])) / len(label)
+    check(abs(said["agreement"] - agree) < 1e-9, f"agreement {said['agreement']}, counted {agree}")
+    check(abs(said["loss"] - (said["engines"]["float"]["top1"] - said["engines"]["reference"]["top1"])) < 1e-9, "loss")
+    check(said["samples"] == 500 and said["verdict"] == "pass", "samples, verdict")
+
+
+def test_json(f):
+    """Every --json is one valid document, and diagnostics are one object a line."""
+    good(f.run("compile", "model.ig", *STATE, "--target", "x86-64-v3", "-o", "j", "--quiet"), "compile")
+    for command in (("inspect", "model.ig"), ("inspect", "model.ig", *STATE), ("inspect", "model.ig", "--explain", "fc"), ("inspect", "digits.state"),
+                    ("inspect", "weights.safetensors"), ("inspect", "calib.npy"), ("inspect", "j.o"), ("calibrate", "model.ig", "calib.npy", "-o", "j.state")):
+        done = f.run(*command, "--json")
+        if good(done, f"{command}"):
+            try:
+                json.loads(done.stdout)
+            except ValueError as e:
+                check(False, f"{command}: {e}")
+    model = json.loads(f.run("inspect", "model.ig", "--json").stdout)
+    check(model["totals"]["int8_share"] == 1.0 and model["totals"]["macs"] == sum(x["macs"] for x in model["layers"]), f"totals {model['totals']}")
+    for name in ("j.o", "j.h", "j.state"):
+        (f.path / name).unlink()
+    (f.path / "bad.ig").write_text('weights "weights.safetensors"\nmodel m(x: f32[1, 4]) -> (y: f32[1, 4]) {\n  y = rellu(z)\n}\n')
+    done = f.run("inspect", "bad.ig", "--json")
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    check(done.returncode == 1 and said and all({"severity", "file", "line", "column", "message"} <= set(x) for x in said if x["severity"] == "error"), f"diagnostics {said}")
+
+
+def test_manual(f):
+    """The manual pages and docs/cli.md know each command and option."""
+    reference = (args.source / "docs" / "cli.md").read_text()
+    for name in ("compile", "calibrate", "inspect", "eval", "compare", "run", "help"):
+        page = args.source / "docs" / "man" / f"intaglio-{name}.1"
+        text = f.run("help", name, "--man").stdout
+        check(page.exists() and page.read_text() == text, f"docs/man/intaglio-{name}.1 is not what 'intaglio help {name} --man' prints")
+        check(f"intaglio {name}" in reference, f"docs/cli.md does not know {name}")
+        for line in f.run("help", name).stdout.splitlines():
+            words = line.split()
+            if line.startswith(("  -", "      --")) and words[0] != "-h,":
+                option = next(w for w in words if w.startswith("--"))
+                check(f"`{option}" in reference, f"docs/cli.md does not know {option} of {name}")
+
+
+def main():
+    global args
+    args = arguments(__doc__)
+    tests = {name: fn for name, fn in globals().items() if name.startswith("test_")}
+    with Folder(args.intaglio, args.source) as f:
+        for name, fn in tests.items():
+            if args.names and name not in args.names:
+                continue
+            before = len(failures)
+            fn(f)
+            print(f"{name}: {'ok' if len(failures) == before else 'FAILED'}")
+    for reason in sorted(skipped):
+        print("SKIP:", reason)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

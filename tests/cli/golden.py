@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Commands with their standard output, standard error and exit status, compared with golden/NAME.txt.
+
+golden.py --intaglio PROGRAM --source FOLDER [--rewrite] [NAME...]"""
+import difflib
+import pathlib
+import shlex
+import sys
+
+from common import Folder, arguments
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+STATE = "--calibration digits.state "
+COMMANDS = ["compile", "calibrate", "inspect", "eval", "compare", "run", "help"]
+# name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
+CASES = {
+    "none": "",
+    "help": "help",
+    **{f"help_{name}": f"help {name}" for name in COMMANDS},
+    "help_option": "eval --help",
+    "help_passes": "help passes",
+    "help_unknown": "help evla",
+    "version": "--version",
+    # wrong usage
+    "usage_command": "complie model.ig",
+    "usage_command_far": "xyzzy",
+    "usage_command_option": "--json",
+    "usage_option": "compile model.ig --calibraton calib.npy",
+    "usage_option_far": "compile model.ig --xyzzy",
+    "usage_option_elsewhere": "compile model.ig --labels test_labels.npy",
+    "usage_letter": "compile model.ig -x",
+    "usage_value_missing": "compile model.ig --target",
+    "usage_value_empty": "compile model.ig --target=",
+    "usage_flag_value": "compile model.ig --verify=yes",
+    "usage_twice": "compile model.ig --target c --target c",
+    "usage_argument_missing": "inspect",
+    "usage_argument_more": "inspect model.ig other.ig",
+    "usage_after_dashes": "inspect -- --json",
+    "usage_samples": "eval model.ig --data test.npy --samples 5",
+    "usage_samples_empty": "eval model.ig --data test.npy --samples 5:5",
+    "usage_sample": "run model.ig --data test.npy --sample -1",
+    "usage_sample_and_samples": "run model.ig --data test.npy --sample 1 --samples 1:2",
+    "usage_share": "eval model.ig --data test.npy --max-loss 2",
+    "usage_jobs": "eval model.ig --data test.npy -j 0",
+    "usage_bytes": "compile model.ig --max-arena 12Q",
+    "usage_number_huge": "compile model.ig --max-arena 99999999999999999999",
+    "usage_engine": "eval model.ig --data test.npy --engine float,referenze",
+    "usage_engines_of_run": "run model.ig --data test.npy --engine float,kir",
+    "usage_emit": "compile model.ig --emit obj,heade",
+    "usage_emit_of_target": "compile model.ig --target c --emit asm",
+    "usage_emit_device": "compile model.ig --emit obj,header -o /dev/null",
+    "usage_target": "compile model.ig --target x86-64-avx512vni",
+    "usage_pass": "compile model.ig --dump-after fusee",
+    "usage_stop_all": "compile model.ig --stop-after all",
+    "usage_dump_dir": "compile model.ig --dump-dir dumps",
+    "usage_data": "eval model.ig",
+    "usage_agreement": "eval model.ig --data test.npy --engine float --min-agreement 90%",
+    "usage_state": "calibrate model.ig calib.npy",
+    "usage_calibrate_data": "calibrate model.ig -o x.state",
+    "usage_merge": "calibrate --merge digits.state --samples 0:5 -o x.state",
+    "usage_explain_memory": "inspect model.ig --explain fc --memory",
+    # what is in a file
+    "inspect_model": "inspect model.ig",
+    "inspect_model_json": "inspect model.ig --json",
+    "inspect_quantized": f"inspect model.ig {STATE}",
+    "inspect_explain": "inspect model.ig --explain res.conv2 --qconfig rules.ig",
+    "inspect_explain_absorbed": "inspect model.ig --explain res.bn2 --qconfig rules.ig",
+    "inspect_explain_unknown": "inspect model.ig --explain res.conv3",
+    "inspect_rules": "inspect model.ig --qconfig rules.ig",
+    "inspect_state": "inspect digits.state",
+    "inspect_weights": "inspect weights.safetensors",
+    "inspect_array": "inspect test.npy",
+    "inspect_array_explain": "inspect test.npy --explain fc",
+    "inspect_kws": "inspect examples/kws/model.ig",
+    "inspect_kws_missing": "inspect nothing.ig",
+    # results
+    "calibrate": "calibrate model.ig calib.npy -o again.state",
+    "calibrate_few": "calibrate model.ig calib.npy --samples 0:10 -o few.state",
+    "eval": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference,kir --target x86-64-v3",
+    "eval_json": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference,kir --target x86-64-v3 --json",
+    "eval_no_labels": f"eval model.ig {STATE}--data test.npy --samples 0:100 --engine float,reference",
+    "eval_float": "eval model.ig --data test.npy --labels test_labels.npy --engine float",
+    "eval_bad_state": "eval model.ig --calibration dark.state --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_agreement": "eval model.ig --calibration dark.state --data test.npy --engine float,reference --min-agreement 99%",
+    "eval_calibration_missing": "eval model.ig --data test.npy --engine float,reference",
+    "compare": f"compare model.ig {STATE}--data test.npy --samples 0:100",
+    "compare_worst_json": f"compare model.ig {STATE}--data test.npy --samples 0:100 --worst 2 --json",
+    "run_one": f"run model.ig {STATE}--data test.npy --sample 3",
+    "run_two_json": f"run model.ig {STATE}--data test.npy --samples 3:5 --json",
+    "run_no_sample": f"run model.ig {STATE}--data test.npy --sample 500",
+    "compile_calibration_missing": "compile model.ig --target c",
+}
+RULES = """quantize {
+  default          static(activations: minmax(u8), weights: minmax(s8, per_channel))
+  type conv2d      static(activations: histogram(u8), weights: minmax(s8, per_channel))
+  match /res\\..*/  fbgemm
+  layer "fc"       skip
+}
+"""
+
+
+def said(folder, args, command):
+    if "examples/kws" in command:
+        if not (args.source.parent / "shared" / "data" / "kws").is_dir():
+            return None
+        done = folder.run(*shlex.split(command), cwd=args.source)
+    else:
+        done = folder.run(*shlex.split(command))
+    text = f"$ intaglio {command}\n{done.stdout}"
+    if done.stderr:
+        text += f"--- standard error\n{done.stderr}"
+    return text.replace(str(folder.path), "FOLDER") + f"--- exit status {done.returncode}\n"
+
+
+def main():
+    args = arguments(__doc__)
+    failed = run = 0
+    with Folder(args.intaglio, args.source) as folder:
+        (folder.path / "rules.ig").write_text(RULES)
+        (folder.path / "dark").write_bytes(bytes(range(100)) + bytes(99 * 64 - 36))  # a calibration that knows almost only dark images
+        folder.run("calibrate", "model.ig", "dark:u8", "--samples", "10:100", "-o", "dark.state")
+        before = folder.names()
+        for name, command in CASES.items():
+            if args.names and name not in args.names:
+                continue
+            text = said(folder, args, command)
+            if text is None:
+                print(f"SKIP: {name} needs the shared data [data]")
+                continue
+            run += 1
+            golden = GOLDEN / f"{name}.txt"
+            if args.rewrite:
+                GOLDEN.mkdir(exist_ok=True)
+                golden.write_text(text)
+            want = golden.read_text() if golden.exists() else ""
+            if text != want:
+                failed += 1
+                print(f"FAILED: {name}")
+                sys.stdout.writelines(difflib.unified_diff(want.splitlines(True), text.splitlines(True), "expected", "said"))
+        left = set(folder.names()) - set(before) - {"again.state", "few.state"}
+        if left:
+            failed += 1
+            print("FAILED: files were left behind:", sorted(left))
+    if not args.names:
+        stale = {p.stem for p in GOLDEN.glob("*.txt")} - set(CASES)
+        if stale:
+            failed += 1
+            print("FAILED: golden files of no case:", sorted(stale))
+    print(f"{run} cases, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
