@@ -6,18 +6,18 @@
 const char *const ig_observer_names[IG_OBS_COUNT] = {"minmax", "moving_average", "histogram", "mse"};
 
 #define ACT(obs, reduce) {.observer = (obs), .averaging = 0.01, .bins = 2048, .reduce_range = (reduce)}
-#define WEIGHT(per_ch) {.observer = IG_OBS_MINMAX, .per_channel = (per_ch)}
+#define WEIGHT(per_ch, narrow_range) {.observer = IG_OBS_MINMAX, .per_channel = (per_ch), .narrow = (narrow_range)}
 
-/* `default` is ours: the full 8-bit range, no saturation to fear. The others are PyTorch's default QConfigs of the engines of the same names. */
+/* `default` is ours: the full 8-bit range of activations, and what agrees best with float over the five example models (docs/numerics.md). The others are PyTorch's default QConfigs of the engines of the same names. */
 static const struct {
 	const char *name;
 	struct ig_qconfig config;
 } presets[] = {
-    {"default", {.act = ACT(IG_OBS_MINMAX, false), .weight = WEIGHT(true)}},
-    {"fbgemm", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true), .bias_float32 = true}},
-    {"x86", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true), .bias_float32 = true}},
-    {"qnnpack", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(false)}},
-    {"onednn", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(true)}},
+    {"default", {.act = ACT(IG_OBS_MSE, false), .weight = WEIGHT(true, true)}},
+    {"fbgemm", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true, false), .bias_float32 = true}},
+    {"x86", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true, false), .bias_float32 = true}},
+    {"qnnpack", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(false, false)}},
+    {"onednn", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(true, false)}},
 };
 static const char *const preset_names[] = {"default", "fbgemm", "x86", "qnnpack", "onednn"};
 

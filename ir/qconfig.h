@@ -18,6 +18,7 @@ struct ig_qconfig {
 		enum ig_observer observer; /* minmax or mse */
 		bool per_channel;
 		bool reduce_range;
+		bool narrow; /* -127..127 instead of -128..127: the scale is amax / 127, and the largest weight does not saturate */
 	} weight; /* s8 symmetric */
 	bool bias_float32; /* fbgemm's float bias */
 	bool requantize_fixed;

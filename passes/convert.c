@@ -141,7 +141,8 @@ static bool convert_node(struct ig_convert *k, struct ig_nid id)
 	enum ig_quant_class class = ig_ops[ig_node(g, id)->op].quant;
 	struct ig_vid y = ig_node(g, id)->out[0];
 	struct ig_qid q = IG_NOQ;
-	if (k->is_u8[y.i] && class != IG_QC_MOVE && !own_qparam(k, y, &q))
+	bool keeps = ig_convert_keeps_params(ig_node(g, id)->op);
+	if (k->is_u8[y.i] && !keeps && !own_qparam(k, y, &q))
 		return false;
 	if (class == IG_QC_COMPUTE) {
 		if (!convert_compute(k, id))
@@ -154,7 +155,7 @@ static bool convert_node(struct ig_convert *k, struct ig_nid id)
 			ig_node(g, id)->in[i] = u;
 		}
 	}
-	if (class == IG_QC_MOVE)
+	if (keeps)
 		q = ig_vtype(g, ig_node(g, id)->in[0])->q;
 	if (k->is_u8[y.i])
 		set_u8(k, y, q);

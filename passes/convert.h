@@ -21,6 +21,8 @@ struct ig_convert {
 	IG_VEC(struct ig_copy) copies;
 };
 void ig_convert_plan(struct ig_convert *k);
+/* Operations whose result has its operand's parameters. An average is one of few values of a much smaller range, and has its own. */
+bool ig_convert_keeps_params(enum ig_op op);
 /* Parameters of a value by its statistics and a QConfig; false after a diagnostic at `loc`. */
 bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
 /* Weights (operand 1) to s8 and bias (operand 2) to i32 for an input of scale s_x; false after a diagnostic. */

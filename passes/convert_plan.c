@@ -10,6 +10,11 @@ static const bool softmax_takes_u8 = false;
 /* Moves that keep each value as it is: float readers behind them count as direct readers. Pools would carry large float maps. */
 static bool is_plain_move(enum ig_op op) { return op != IG_OP_MAX_POOL2D && op != IG_OP_AVG_POOL2D && op != IG_OP_GLOBAL_AVG_POOL; }
 
+bool ig_convert_keeps_params(enum ig_op op)
+{
+	return ig_ops[op].quant == IG_QC_MOVE && op != IG_OP_AVG_POOL2D && op != IG_OP_GLOBAL_AVG_POOL;
+}
+
 static bool has_constant_weights(const struct ig_graph *g, const struct ig_node *n)
 {
 	const struct ig_tensor *w = ig_const_data(g, n->in[1]), *b = n->n_in > 2 ? ig_const_data(g, n->in[2]) : NULL;
@@ -97,7 +102,7 @@ static struct ig_vid root_of(const struct ig_convert *k, struct ig_vid v)
 		const struct ig_node *n = ig_def(g, v);
 		if (ig_graph_only_user(g, v).i < 0 || !k->is_u8[v.i])
 			return IG_NOVAL;
-		if (ig_ops[n->op].quant != IG_QC_MOVE)
+		if (!ig_convert_keeps_params(n->op))
 			return v;
 		v = n->in[0];
 	}

@@ -121,7 +121,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	struct weights p = {.w = wt->data, .b = bt ? bt->data : NULL, .oc = wt->type.dim[0]};
 	p.per = p.oc ? ig_elems(&wt->type) / p.oc : 0;
 	p.bias_f32 = q->bias_float32 && !q->requantize_fixed; /* the fixed form has integers only */
-	p.qmin = q->weight.reduce_range ? -64 : -128;
+	p.qmin = (q->weight.reduce_range ? -64 : -128) + q->weight.narrow;
 	p.qmax = q->weight.reduce_range ? 63 : 127;
 	if (!check_finite(&p, n, k->c->diag))
 		return false;

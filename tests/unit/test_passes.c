@@ -178,13 +178,20 @@ static void prepare(struct ig_graph *g)
 	run_pass(g, "dce");
 }
 
-/* conv + add + relu where both operands are convolutions: the later one is the main operation. */
+/* conv + add + relu where both operands are convolutions: the larger one is the main operation, of equal ones the later. */
 static void test_fuse_residual(void **state)
 {
 	(void)state;
-	for (int swap = 0; swap < 2; swap++) {
+	for (int swap = 0; swap < 3; swap++) {
 		struct ig_graph *g = ig_graph_new("m");
-		struct ig_vid x = input(g, "x", SHAPE(1, 4, 5, 5)), a = conv(g, "a", x, 4, 1, true), b = conv(g, "b", x, 4, 1, false);
+		struct ig_vid x = input(g, "x", SHAPE(1, 4, 5, 5)), a, b;
+		if (swap == 2) { /* b is larger, but comes first */
+			b = conv(g, "b", x, 4, 1, false);
+			a = conv(g, "a", x, 4, 2, true);
+		} else {
+			a = conv(g, "a", x, 4, 1, true);
+			b = conv(g, "b", x, 4, 1, false);
+		}
 		struct ig_vid s = op2(g, IG_OP_ADD, "s", swap ? b : a, swap ? a : b);
 		output(g, op1(g, IG_OP_RELU6, "y", s));
 		struct ig_graph *before = ig_graph_clone(g);

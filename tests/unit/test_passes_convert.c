@@ -114,10 +114,11 @@ static void test_whole(void **state)
 static void test_weights(void **state)
 {
 	(void)state;
-	for (int k = 0; k < 4; k++) { /* default; per tensor; reduced; float bias */
+	for (int k = 0; k < 5; k++) { /* default; per tensor; reduced; float bias; narrow */
 		struct ig_qconfig_map *m = ig_qconfig_map_new();
 		struct ig_rule r = {.kind = IG_RULE_DEFAULT, .config = *ig_qconfig_preset("default"), .text = "t"};
 		r.config.weight.per_channel = k != 1;
+		r.config.weight.narrow = k == 4;
 		r.config.weight.reduce_range = k == 2;
 		r.config.act.reduce_range = k == 2;
 		r.config.bias_float32 = k == 3;
@@ -128,7 +129,7 @@ static void test_weights(void **state)
 		const struct ig_qparam *wq = ig_qparam(g, ig_vtype(g, n->in[1])->q), *xq = ig_qparam(g, ig_vtype(g, n->in[0])->q);
 		const float *w = ig_const_data(f, o->in[1])->data, *b = ig_const_data(f, o->in[2])->data;
 		const int8_t *q = ig_const_data(g, n->in[1])->data;
-		double steps = k == 2 ? 63.5 : 127.5;
+		double steps = k == 2 ? 63.5 : k == 4 ? 127 : 127.5;
 		assert_int_equal(xq->qmax, k == 2 ? 127 : 255);
 		assert_int_equal(wq->n, k == 1 ? 1 : 8);
 		float all = 0;
@@ -141,7 +142,7 @@ static void test_weights(void **state)
 			float s = (k == 1 ? all : amax) / (float)steps;
 			assert_true(wq->scale[k == 1 ? 0 : c] == s);
 			for (int i = 0; i < 72; i++) {
-				double e = rint((double)(w[c * 72 + i] / s)), lo = k == 2 ? -64 : -128, hi = k == 2 ? 63 : 127;
+				double e = rint((double)(w[c * 72 + i] / s)), lo = k == 2 ? -64 : k == 4 ? -127 : -128, hi = k == 2 ? 63 : 127;
 				assert_int_equal(q[c * 72 + i], (int)(e < lo ? lo : e > hi ? hi : e));
 			}
 			const void *bias = ig_const_data(g, n->in[2])->data;
