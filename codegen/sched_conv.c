@@ -97,16 +97,17 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 		ig_epilogue_store(b, &c->e, v, t->pixels * t->nv, c->lanes, t->out, t->pixels * t->active);
 }
 
-/* Pixels of a tile: the most that divide the row of n, if that is not far below what registers hold; else equal parts. */
-static int pick_pixels(int64_t n, int most)
+/* Pixels of a tile: the most that divide the row of n, if that is not far below what registers hold; else equal parts. When the weights come from beyond
+   the first cache each time, only full tiles pay for them. */
+static int pick_pixels(int64_t n, int most, bool streamed)
 {
 	if (n <= most)
 		return (int)n;
-	for (int p = most; 2 * p > most && p > 2; p--)
+	for (int p = most; (streamed ? 5 * p > 4 * most : 2 * p > most) && p > 2; p--)
 		if (n % p == 0)
 			return p;
 	int64_t parts = (n + most - 1) / most;
-	return (int)((n + parts - 1) / parts);
+	return streamed ? most : (int)((n + parts - 1) / parts);
 }
 
 /* How many pixels fit beside nv vectors. */
@@ -141,7 +142,8 @@ static void emit_pixels(struct ig_conv *c, const struct ig_conv_kind *k, struct 
 	ig_vec_term(&t.a, y, c->g.sh * c->a.y);
 	ig_vec_term(&t.out, y, c->out.stride[2]);
 	ig_vec_term(&t.res, y, c->res.stride[2]);
-	t.pixels = pick_pixels(n, most_pixels(k, t.nv));
+	bool streamed = (size_t)(c->rows * c->cols * c->steps * c->group * t.nv * c->lanes * kir_elem_bytes(c->L->m->buf[c->w].elem)) > c->L->t->l1;
+	t.pixels = pick_pixels(n, most_pixels(k, t.nv), streamed);
 	t.pixel = c->g.sw * c->a.x;
 	int64_t full = n / t.pixels;
 	struct tile rest = t;
