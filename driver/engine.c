@@ -47,6 +47,8 @@ bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use
 	memset(m, 0, sizeof *m);
 	m->s = s;
 	memcpy(m->use, use, sizeof m->use);
+	if (use[IG_ENGINE_FLOAT] && ig_session_refuse_quantized(s, "run in float"))
+		return false;
 	if (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE])
 		return true;
 	m->module = ig_session_lower(s, keep);

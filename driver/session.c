@@ -140,6 +140,8 @@ static bool run_half(struct ig_session *s, enum ig_half half, struct ig_graph *g
 		return ig_pipeline_run(half, g, &s->ctx, &s->stopped);
 	int n;
 	const struct ig_pass *p = ig_pipeline(half, &n);
+	if (g->stage == IG_STAGE_QUANTIZED) /* as ig_pipeline_run */
+		return true;
 	for (int i = 0; i < n && !s->stopped; i++) {
 		if (!run_pass_to_dir(s, &p[i], g, dir))
 			return false;
@@ -154,17 +156,11 @@ bool ig_session_float(struct ig_session *s)
 	return run_half(s, IG_HALF_FLOAT, s->flt);
 }
 
-bool ig_session_wants_int8(const struct ig_session *s)
-{
-	for (struct ig_nid n = ig_first(s->flt); n.i >= 0; n = ig_next(s->flt, n))
-		if (ig_node(s->flt, n)->precision == IG_PREC_INT8)
-			return true;
-	return false;
-}
-
 /* Calibration inserts observers into a clone of its own; to be seen (--dump-after observe) they are inserted into another one. */
 static bool show_observe(struct ig_session *s)
 {
+	if (s->flt->stage == IG_STAGE_QUANTIZED)
+		return true;
 	const char *dump = s->ctx.dump_after, *stop = s->ctx.stop_after, *dir = ig_opt_str(s->o, IG_OPT_DUMP_DIR);
 	bool stops = stop && strcmp(stop, "observe") == 0;
 	if (!stops && !(dump && (strcmp(dump, "observe") == 0 || strcmp(dump, "all") == 0)))
@@ -182,6 +178,14 @@ bool ig_session_quantize(struct ig_session *s)
 	s->ctx.stats = s->stats;
 	s->quant = ig_graph_clone(s->flt);
 	return run_half(s, IG_HALF_QUANTIZE, s->quant);
+}
+
+bool ig_session_refuse_quantized(struct ig_session *s, const char *what)
+{
+	if (s->flt->stage != IG_STAGE_QUANTIZED)
+		return false;
+	ig_error(s->diag, ig_loc_file(s->diag, s->path), "the model is quantized already: it cannot be %s", what);
+	return true;
 }
 
 /* ---- statistics ---- */
@@ -250,7 +254,7 @@ bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const cha
 	const char **data = ig_xcalloc((size_t)n + 1, sizeof *data);
 	struct chain c = {.at = 0};
 	int n_data = 0;
-	bool ok = true;
+	bool ok = !ig_session_refuse_quantized(s, "calibrated");
 	for (int i = 0; i < n && ok; i++) {
 		if (ig_stats_is_state(specs[i]))
 			ok = add_state(s, into, specs[i]);
@@ -272,9 +276,12 @@ bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const cha
 	return ok;
 }
 
+/* Layers that are yet to be quantized. */
 static int count_int8(const struct ig_graph *g)
 {
 	int n = 0;
+	if (g->stage == IG_STAGE_QUANTIZED)
+		return 0;
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
 		n += ig_node(g, id)->precision == IG_PREC_INT8;
 	return n;

@@ -30,7 +30,7 @@ void ig_session_close(struct ig_session *s);
 
 bool ig_session_load(struct ig_session *s, const char *path); /* model and quantize block */
 bool ig_session_float(struct ig_session *s);                  /* sets flt */
-bool ig_session_wants_int8(const struct ig_session *s);       /* some layer of flt is to be quantized */
+bool ig_session_refuse_quantized(struct ig_session *s, const char *what); /* true, after a diagnostic, when the file holds a quantized graph */
 /* Adds specs (data files and states, mixed) to statistics. `first`, `last`: slice of the data; last < 0: all. */
 bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last);
 bool ig_session_stats(struct ig_session *s);    /* from --calibration; an error when int8 layers need it and there is none */

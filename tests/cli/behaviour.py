@@ -255,6 +255,23 @@ def test_float_model(f):
     (f.path / "out.npy").unlink()
 
 
+def test_quantized_text(f):
+    """The quantized graph as text is a model itself: the same outputs, no calibration, no float engine."""
+    (f.path / "small.ig").write_text("model small(x: f32[1, 4]) -> (y: f32[1, 4]) {\n  a = relu(x)\n  b = add(a, x)\n  y = softmax(b)\n}\n")
+    (f.path / "x").write_bytes(b"".join(struct.pack("<f", (i * 7919 % 257) / 64 - 2) for i in range(800)))
+    good(f.run("compile", "small.ig", "--calibration", "x:f32", "--emit", "ir", "-o", "small", "--quiet"), "compile --emit ir")
+    want = f.run("run", "small.ig", "--calibration", "x:f32", "--data", "x:f32")
+    have = f.run("run", "small.ir", "--data", "x:f32")
+    check(want.stdout == have.stdout and want.stdout, "the text of the quantized graph gives other outputs")
+    good(f.run("eval", "small.ir", "--data", "x:f32", "--engine", "reference,kir", "--target", "x86-64-v3"), "eval of a quantized graph")
+    good(f.run("inspect", "small.ir"), "inspect of a quantized graph")
+    for command in (("run", "small.ir", "--data", "x:f32", "--engine", "float"), ("calibrate", "small.ir", "x:f32", "-o", "y.state"), ("compare", "small.ir", "--data", "x:f32")):
+        done = f.run(*command)
+        check(done.returncode == 1 and "quantized already" in done.stderr, f"{command}: {done.stderr}")
+    for name in ("small.ig", "small.ir", "x"):
+        (f.path / name).unlink()
+
+
 # ---- engines ----
 
 def test_engines_agree(f):
