@@ -2,11 +2,15 @@
 #include "frontend/frontend.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "frontend/ast.h"
 #include "frontend/fileio.h"
 #include "frontend/qconfig_parse.h"
+#include "frontend/safetensors.h"
 #include "frontend/sema.h"
+#include "ir/outfile.h"
+#include "ir/print.h"
 
 #define MAX_TEXT (64u << 20)
 
@@ -36,6 +40,32 @@ struct ig_model *ig_model_parse(const char *path, const char *text, size_t len, 
 		return m;
 	ig_model_free(m);
 	return NULL;
+}
+
+bool ig_model_write(const struct ig_graph *g, const char *path, const char *weights_path, struct ig_diag *d)
+{
+	const char *base = strrchr(path, '/');
+	size_t folder = base ? (size_t)(base + 1 - path) : 0;
+	bool beside = strncmp(path, weights_path, folder) == 0 && !strchr(weights_path + folder, '/');
+	if (!beside && weights_path[0] != '/') {
+		ig_error(d, ig_loc_file(d, weights_path), "the weights of %s must be written to its folder, or named by an absolute path", path);
+		return false;
+	}
+	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
+	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
+	int n = 0;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
+			names[n] = ig_node(g, id)->name;
+			tensors[n++] = ig_node(g, id)->data;
+		}
+	struct ig_outfile out;
+	FILE *f = ig_safetensors_write(weights_path, names, tensors, n, d) ? ig_outfile_open(&out, path, d) : NULL;
+	if (f)
+		ig_print(g, f, beside ? weights_path + folder : weights_path);
+	free(names);
+	free(tensors);
+	return f && ig_outfile_commit(&out);
 }
 
 struct ig_model *ig_model_load(const char *path, struct ig_diag *d)

@@ -64,8 +64,6 @@ static bool bind_tensor(struct sema *s, struct sema_call *c, const char *file_na
 	t->type.q = IG_NOQ;
 	const char *unique = ig_sema_name(s, &s->layer_names, ig_arena_printf(s->arena, "/%s", node_name));
 	struct ig_vid v = ig_sema_add_constant(s, unique, NULL, c->loc, t);
-	if (strcmp(unique, file_name) != 0)
-		ig_attr_set_str(s->graph, ig_value(s->graph, v)->def, IG_A_TENSOR, file_name);
 	c->in[c->n_in++] = v;
 	return true;
 }

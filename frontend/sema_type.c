@@ -297,7 +297,5 @@ struct sema_value ig_sema_constant(struct sema *s, struct sema_call *c, const st
 		return SEMA_BAD;
 	x->type = t;
 	struct ig_vid v = ig_sema_add_constant(s, c->layer, c->result, c->loc, x);
-	if (file && strcmp(file->s, c->layer) != 0)
-		ig_attr_set_str(s->graph, ig_value(s->graph, v)->def, IG_A_TENSOR, file->s);
 	return (struct sema_value){.kind = V_TENSOR, .u.v = v};
 }

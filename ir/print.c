@@ -236,18 +236,17 @@ static bool writable(const struct ig_tensor *t)
 	return ig_elems(&t->type) <= WRITE_OUT && dt != IG_DT_F16 && dt != IG_DT_BF16 && dt != IG_DT_S4;
 }
 
-/* Where a constant's data is: in the weights file under the layer's name (or that of its attribute), here, or nowhere. */
-static const char *put_data(struct printer *p, const struct ig_node *n)
+/* Where a constant's data is: in the weights file under the layer's name, here, or nowhere. Returns the layer's name that the text implies. */
+static const char *put_data(struct printer *p, const struct ig_node *n, const char *var)
 {
 	if (p->weights) {
-		const char *file = ig_attr_str(n, IG_A_TENSOR, n->name);
 		fputs("tensor: ", p->out);
-		put_string(p, file);
-		return file;
+		put_string(p, n->name);
+		return n->name;
 	}
 	if (!writable(n->data)) {
 		fprintf(p->out, "fingerprint: \"%016llx\"", (unsigned long long)ig_hash_bytes(n->data->data, n->data->bytes, 0));
-		return NULL;
+		return var;
 	}
 	fputs("values: [", p->out);
 	for (int64_t i = 0, count = ig_elems(&n->data->type); i < count; i++) {
@@ -256,7 +255,7 @@ static const char *put_data(struct printer *p, const struct ig_node *n)
 		put_element(p, n->data, i);
 	}
 	fputc(']', p->out);
-	return NULL;
+	return var;
 }
 
 /* What a printed graph says beside attributes: names that differ from what the frontend would give, absorbed layers, precision. */
@@ -297,8 +296,7 @@ static void put_node(struct printer *p, const struct ig_node *n)
 	for (int i = 0; i < n->n_in; i++)
 		fprintf(p->out, "%s%s", i ? ", " : "", p->var[n->in[i].i]);
 	if (n->op == IG_OP_CONSTANT) {
-		const char *file = put_data(p, n);
-		implied = file ? file : implied;
+		implied = put_data(p, n, implied);
 		any = true;
 	}
 	for (int i = 0; i < n->n_attrs; i++) {

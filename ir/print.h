@@ -3,7 +3,8 @@
 #define IG_IR_PRINT_H
 #include "ir/graph.h"
 /* The language itself, in explicit form (typed statements, constants by name), which the frontend reads back to an equal graph. `weights`: the file
-   named in the text's weights line (NULL: constants are written out when small, else only as a fingerprint, which the frontend refuses with a clear error). */
+   named in the text's weights line, which holds each constant under its layer's name (ig_model_write writes both); NULL: constants are written out
+   when small, else only as a fingerprint, which the frontend refuses with a clear error. */
 void ig_print(const struct ig_graph *g, FILE *out, const char *weights);
 /* Graphviz; nodes coloured by precision. */
 void ig_dot(const struct ig_graph *g, FILE *out);
