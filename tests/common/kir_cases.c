@@ -54,6 +54,12 @@ static void st(struct kc *k, kir_val v)
 	st_raw(k, v);
 }
 
+/* Goes on in a new function: large straight code takes code generation long. */
+static void fresh(struct kc *k)
+{
+	k->b.f = kir_func_add(k->m, "part", IG_NONODE);
+}
+
 /* ---- the cases ---- */
 
 static void integers(struct kc *k, enum kir_elem e)
@@ -61,6 +67,7 @@ static void integers(struct kc *k, enum kir_elem e)
 	static const enum kir_op ops[] = {KIR_ADD, KIR_SUB, KIR_MUL, KIR_SMIN, KIR_SMAX, KIR_UMIN, KIR_UMAX, KIR_AND, KIR_OR, KIR_XOR};
 	static const enum kir_op shifts[] = {KIR_SHL, KIR_SHRU, KIR_SHRS};
 	for (int n = 1; n <= 64; n *= n == 1 ? 2 : 4) {
+		fresh(k);
 		kir_val a = ld(k, e, n), b = ld(k, e, n);
 		for (size_t i = 0; i < IG_COUNTOF(ops); i++)
 			st(k, kb_op2(&k->b, ops[i], a, b));
@@ -85,6 +92,7 @@ static void floats(struct kc *k)
 {
 	static const enum kir_op ops[] = {KIR_ADD, KIR_SUB, KIR_MUL, KIR_DIV, KIR_FMIN, KIR_FMAX};
 	for (int n = 1; n <= 64; n *= 2) {
+		fresh(k);
 		kir_val a = ld(k, KIR_F32, n), b = ld(k, KIR_F32, n), c = ld(k, KIR_F32, n);
 		for (size_t i = 0; i < IG_COUNTOF(ops); i++) {
 			st(k, kb_op2(&k->b, ops[i], a, b));
@@ -108,6 +116,7 @@ static void floats(struct kc *k)
 static void conversions(struct kc *k)
 {
 	for (int n = 1; n <= 32; n *= 2) {
+		fresh(k);
 		kir_val i = ld(k, KIR_I32, n), f = ld(k, KIR_F32, n), g = ld(k, KIR_F32, n);
 		st(k, kb_op1(&k->b, KIR_ITOF, KIR_T(KIR_F32, n), i));
 		kir_val d = kb_op1(&k->b, KIR_FTOD, KIR_T(KIR_F64, n), f), e = kb_op1(&k->b, KIR_FTOD, KIR_T(KIR_F64, n), g);
@@ -122,6 +131,7 @@ static void conversions(struct kc *k)
 	for (enum kir_elem from = KIR_I1; from <= KIR_I32; from++)
 		for (enum kir_elem to = from + 1; to <= KIR_I64; to++)
 			for (int n = 1; n <= 64; n *= 4) {
+				fresh(k);
 				kir_val x = from == KIR_I1 ? kb_op2(&k->b, KIR_CMPLT, ld(k, KIR_I16, n), ld(k, KIR_I16, n)) : ld(k, from, n);
 				st(k, kb_op1(&k->b, KIR_SEXT, KIR_T(to, n), x));
 				st(k, kb_op1(&k->b, KIR_ZEXT, KIR_T(to, n), x));
@@ -135,6 +145,7 @@ static void lanes(struct kc *k)
 	static const enum kir_elem elems[] = {KIR_I8, KIR_I16, KIR_I32, KIR_I64, KIR_F32};
 	for (size_t e = 0; e < IG_COUNTOF(elems); e++)
 		for (int n = 1; n <= 64; n *= 2) {
+			fresh(k);
 			kir_val a = ld(k, elems[e], n), b = ld(k, elems[e], n);
 			st(k, kb_op2(&k->b, KIR_CONCAT, a, b));
 			st(k, kb_op2(&k->b, KIR_INTERLEAVE, a, b));
@@ -156,6 +167,7 @@ static void dots(struct kc *k, enum kir_elem e, bool a_unsigned)
 {
 	for (int n = 1; n <= 32; n *= 2)
 		for (int g = 1; g <= 8 && n * g <= 128; g *= 2) {
+			fresh(k);
 			kir_val acc = ld(k, KIR_I32, n), a = ld(k, e, n * g), b = ld(k, e, n * g);
 			st(k, kb_dot(&k->b, acc, a, b, a_unsigned));
 			/* the extremes */
@@ -179,6 +191,7 @@ static void fpack(struct kc *k)
 	                                   {-100, 99, -3}, {0, 127, 5}, {-128, 255, 1}, {20, 30, 10}, {5, 5, 5}};
 	for (int n = 1; n <= 256; n *= 2)
 		for (size_t i = 0; i < IG_COUNTOF(range); i += n > 16 ? 2 : 1) {
+			fresh(k);
 			kir_val x = ld(k, KIR_F32, n > 64 ? 64 : n), ord = kb_op2(&k->b, KIR_CMPEQ, x, x), y = kb_select(&k->b, ord, x, kb_const_f(&k->b, n > 64 ? 64 : n, 1.5f));
 			while (kb_type(&k->b, x).lanes < n) {
 				x = kb_op2(&k->b, KIR_CONCAT, x, x);
@@ -198,6 +211,8 @@ static void partial(struct kc *k, enum kir_elem e)
 {
 	for (int n = 1; n <= 128 / kir_elem_bytes(e) && n <= 64; n *= 2)
 		for (int active = 1; active <= n; active++) {
+			if (active % 4 == 1)
+				fresh(k);
 			struct kir_type t = KIR_T(e, n);
 			int64_t bytes = (int64_t)active * kir_elem_bytes(e);
 			/* at the very end of the buffer: one byte more would be outside */
