@@ -212,6 +212,27 @@ static void truncations(void **state)
 	bench_free(b);
 }
 
+/* The examples too, without their weights. */
+static void example_truncations(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"kws", "resnet8", "resnet20", "vww", "ad"};
+	struct bench *b = bench_new();
+	for (size_t i = 0; i < IG_COUNTOF(names); i++) {
+		char path[100], text[8000];
+		snprintf(path, sizeof path, "examples/%s/model.ig", names[i]);
+		FILE *f = fopen(path, "r");
+		if (!f)
+			fail_msg("%s is missing; run this in the project's folder", path);
+		size_t len = fread(text, 1, sizeof text, f);
+		fclose(f);
+		assert_in_range(len, 100, sizeof text - 1);
+		for (size_t n = 0; n <= len; n++)
+			try_text(b, text, n);
+	}
+	bench_free(b);
+}
+
 static void mutations(void **state)
 {
 	(void)state;
@@ -293,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layer_names), cmocka_unit_test(binding),   cmocka_unit_test(explicit_operands), cmocka_unit_test(expressions), cmocka_unit_test(rules),
 		cmocka_unit_test(truncations), cmocka_unit_test(mutations), cmocka_unit_test(deep),              cmocka_unit_test(files),      cmocka_unit_test(pools),
+		cmocka_unit_test(example_truncations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
