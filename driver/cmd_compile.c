@@ -9,9 +9,11 @@
 #include "driver/elf_file.h"
 #include "driver/report.h"
 #include "driver/session.h"
+#include "frontend/safetensors.h"
 #include "ir/print.h"
 
-enum kind { OBJ, HEADER, C_SOURCE, ASM, LLVM, GRAPH, DOT, KIR, KINDS };
+enum kind { OBJ, HEADER, C_SOURCE, ASM, LLVM, GRAPH, DOT, KIR, GRAPH_WEIGHTS /* written with GRAPH */, KINDS };
+#define NAMED GRAPH_WEIGHTS /* the kinds before it are those that --emit knows */
 static const struct {
 	const char *name, *extension;
 	bool program, llvm; /* needs the lowered program; needs LLVM */
@@ -19,6 +21,7 @@ static const struct {
 	[OBJ] = {"obj", ".o", true, true},       [HEADER] = {"header", ".h", true, false}, [C_SOURCE] = {"c", ".c", true, false},
 	[ASM] = {"asm", ".s", true, true},       [LLVM] = {"llvm", ".ll", true, true},     [GRAPH] = {"ir", ".ir", false, false},
 	[DOT] = {"dot", ".dot", false, false},   [KIR] = {"kir", ".kir", true, false},
+	[GRAPH_WEIGHTS] = {NULL, ".ir.safetensors", false, false},
 };
 
 struct compilation {
@@ -43,15 +46,15 @@ struct kind_words {
 static bool add_kind(void *self, const char *word)
 {
 	struct kind_words *w = self;
-	const char *names[KINDS];
-	for (int i = 0; i < KINDS; i++) {
+	const char *names[NAMED];
+	for (int i = 0; i < NAMED; i++) {
 		names[i] = kinds[i].name;
 		if (strcmp(names[i], word) == 0) {
 			w->want[i] = true;
 			return true;
 		}
 	}
-	const char *near = ig_nearest(word, names, KINDS);
+	const char *near = ig_nearest(word, names, NAMED);
 	if (near)
 		ig_usage_error(w->o->cmd, "--emit knows no '%s'; did you mean '%s'?", word, near);
 	else
@@ -121,6 +124,7 @@ static int choose_base(struct compilation *c, const struct ig_opts *o, const cha
 static bool stage(struct compilation *c)
 {
 	bool ok = true;
+	c->want[GRAPH_WEIGHTS] = c->want[GRAPH] && !c->direct;
 	for (int i = 0; i < KINDS; i++) {
 		if (!c->want[i])
 			continue;
@@ -180,14 +184,32 @@ static bool try_outputs(struct compilation *c)
 	return true;
 }
 
+static bool write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d)
+{
+	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
+	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
+	int n = 0;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
+			names[n] = ig_node(g, id)->name;
+			tensors[n++] = ig_node(g, id)->data;
+		}
+	bool ok = ig_safetensors_write(path, names, tensors, n, d);
+	free(names);
+	free(tensors);
+	return ok;
+}
+
 static bool print_to(struct compilation *c, enum kind k, const char *path)
 {
 	struct ig_outfile out;
 	FILE *f = ig_outfile_open(&out, path, c->s.diag);
 	if (!f)
 		return false;
-	if (k == GRAPH)
-		ig_print(c->s.quant, f, NULL);
+	if (k == GRAPH) {
+		const char *weights = c->want[GRAPH_WEIGHTS] ? c->final[GRAPH_WEIGHTS] : NULL, *slash = weights ? strrchr(weights, '/') : NULL;
+		ig_print(c->s.quant, f, slash ? slash + 1 : weights);
+	}
 	else if (k == DOT)
 		ig_dot(c->s.quant, f);
 	else
@@ -208,6 +230,7 @@ static bool emit(struct compilation *c, enum kind k)
 	case GRAPH:
 	case DOT:
 	case KIR: return print_to(c, k, path);
+	case GRAPH_WEIGHTS: return write_weights(c->s.quant, path, d);
 	case KINDS: break;
 	}
 	IG_BUG("emission kind %d", (int)k);

@@ -71,7 +71,7 @@ def test_same_files_anywhere(f):
     for target in TARGETS:
         options = (*STATE, "--target", target, *EMIT)
         want = built(f, f.path / "a", "model.ig", *options)
-        check(set(want) == {"net." + e for e in "o h c s ll ir dot kir".split()}, f"{target}: files {sorted(want)}")
+        check(set(want) == {"net." + e for e in "o h c s ll ir ir.safetensors dot kir".split()}, f"{target}: files {sorted(want)}")
         check(not any(str(f.path).encode() in data for data in want.values()), f"{target}: a path is in a file")
         env = {"HOME": "/", "LANG": "de_DE.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": "1"}
         with tempfile.TemporaryDirectory() as elsewhere:
@@ -268,7 +268,11 @@ def test_quantized_text(f):
     for command in (("run", "small.ir", "--data", "x:f32", "--engine", "float"), ("calibrate", "small.ir", "x:f32", "-o", "y.state"), ("compare", "small.ir", "--data", "x:f32")):
         done = f.run(*command)
         check(done.returncode == 1 and "quantized already" in done.stderr, f"{command}: {done.stderr}")
-    for name in ("small.ig", "small.ir", "x"):
+    good(f.run("compile", "model.ig", *STATE, "--emit", "ir,obj", "--target", "x86-64-v3", "-o", "net", "--quiet"), "compile --emit ir,obj")
+    want = (f.path / "net.o").read_bytes()
+    good(f.run("compile", "net.ir", "--target", "x86-64-v3", "-o", "net", "--quiet"), "compile of a quantized graph")
+    check((f.path / "net.o").read_bytes() == want, "the text of the quantized graph gives another object")
+    for name in ("small.ig", "small.ir", "small.ir.safetensors", "x", "net.o", "net.h", "net.ir", "net.ir.safetensors"):
         (f.path / name).unlink()
 
 
