@@ -29,13 +29,13 @@ def main():
     parser.add_argument("--intaglio", required=True, type=lambda p: str(pathlib.Path(p).resolve()))
     parser.add_argument("--count", type=int, default=120, help="graphs that must count")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engine", default="reference")
+    parser.add_argument("--engine", default="reference", help="kir and native take graphs with u8 activations only")
     parser.add_argument("--keep", help="folder for the graphs")
     args = parser.parse_args()
     ops, elements, wrong, counted, seed, skipped = collections.Counter(), 0, 0, 0, args.seed, 0
     with tempfile.TemporaryDirectory() as temp:
         while counted < args.count:
-            g, samples = generate.Maker(seed).make()
+            g, samples = generate.Maker(seed, args.engine != "reference").make()
             folder = pathlib.Path(args.keep or temp) / f"g{seed}"
             seed += 1
             if all(dull(g.value[o][0]) for o in g.outputs):

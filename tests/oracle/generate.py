@@ -10,7 +10,8 @@ UNARY = ["relu", "relu6", "clip", "leaky_relu", "sigmoid", "tanh", "hard_swish"]
 
 
 class Maker:
-    def __init__(self, seed):
+    def __init__(self, seed, u8_only=False):
+        self.u8_only = u8_only  # what code is generated for
         self.r = np.random.default_rng(seed)
         self.g = Graph()
         self.kind = ("random", "pow2", "equal")[seed % 3]
@@ -27,7 +28,7 @@ class Maker:
         x = x[np.isfinite(x)]
         lo, hi = (min(0.0, float(x.min())), max(0.0, float(x.max()))) if x.size else (0.0, 1.0)
         width = max(hi - lo, 1e-3) * self.pick(0.7, 1.0, 1.0, 1.3)
-        dtype = self.pick("u8", "u8", "s8")
+        dtype = "u8" if self.u8_only else self.pick("u8", "u8", "s8")
         qmin, qmax = (0, 255) if dtype == "u8" else (-128, 127)
         if self.chance(0.15):
             qmax = 127 if dtype == "u8" else 63
@@ -122,7 +123,7 @@ class Maker:
         cast = s_w.reshape((-1,) + (1,) * (len(shape) - 1)) if s_w.ndim else s_w
         w_q = np.clip(np.rint(w / cast), -128, 127).astype(np.int8)
         real_w = w_q.astype(F) * cast
-        mode = self.pick("int32", "int32", "int32", "float32", "fixed")
+        mode = self.pick("int32", "int32", "int32", "float32", "int32" if self.u8_only else "fixed")
         if mode == "float32":
             attrs["bias_mode"] = "float32"
             bias = self.g.constant(b)
