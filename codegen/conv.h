@@ -9,6 +9,7 @@ struct ig_epilogue {
 	bool acc_float, out_float; /* float accumulators; float32 result */
 	struct ig_requant q;       /* int8 accumulators */
 	int32_t m, bias;           /* buffers: factors; float biases or -1 */
+	int32_t mult, left, right; /* buffers of requantize: fixed: multipliers, 2^left shift, 2^(31 - right shift) */
 	double lo, hi;             /* float results: activation */
 	const struct kir_tensor *res; /* residual or NULL */
 	struct ig_vec_pack pack;
@@ -54,7 +55,7 @@ int32_t ig_pack_weights(struct ig_conv *c, int nv);
 
 /* ---- epilogue.c ---- */
 bool ig_epilogue_init(struct ig_conv *c);
-/* One vector: acc becomes the f32 result before packing or storing. ch: index of its first channel in per-channel buffers; res: its residual. */
+/* One vector: acc becomes the f32 result before packing or storing (requantize: fixed: the bytes). ch: index of its first channel in per-channel buffers; res: its residual. */
 kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, kir_val acc, const struct kir_addr *ch, const struct kir_addr *res, int active);
 /* Stores n vectors of adjacent channels (`active` of them all). */
 void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const kir_val *v, int n, int lanes, struct kir_addr to, int active);

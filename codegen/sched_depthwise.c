@@ -82,7 +82,7 @@ static void store_pixels(struct kir_builder *b, const struct depthwise *d, const
 	const struct ig_epilogue *e = &d->c.e;
 	int lanes = d->c.lanes;
 	for (int p = 0; p < t->pixels;) {
-		int n = e->out_float || p + 4 > t->pixels ? 1 : 4;
+		int n = e->out_float || e->q.fixed || p + 4 > t->pixels ? 1 : 4;
 		struct kir_addr out = t->out;
 		out.base += p * d->c.out.stride[3];
 		if (n == 1) {

@@ -24,9 +24,10 @@ struct net {
 	struct ig_graph *g;
 	struct rng r;
 	int n;
+	bool native; /* run the compiled object too, where this CPU can */
 };
 
-static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0}; }
+static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0, false}; }
 static inline const char *net_name(struct net *t, const char *what) { return ig_arena_printf(t->g->arena, "%s%d", what, t->n++); }
 
 static inline struct ig_vid net_random(struct net *t, enum ig_dtype dt, int rank, const int64_t *dims, float scale)
@@ -95,7 +96,7 @@ static inline void net_weight_q(struct net *t, struct ig_vid w, int64_t oc, floa
 	ig_def(t->g, w)->data->type.q = ig_value(t->g, w)->type.q;
 }
 
-enum { NET_RELU = 1, NET_FLOAT_OUT = 2, NET_FLOAT_BIAS = 4, NET_NO_BIAS = 8 };
+enum { NET_RELU = 1, NET_FLOAT_OUT = 2, NET_FLOAT_BIAS = 4, NET_NO_BIAS = 8, NET_FIXED = 16 };
 
 /* conv-like of any kind: op is CONV2D, DEPTHWISE_CONV2D or LINEAR; a residual makes it the *_add. */
 static inline struct ig_vid net_conv(struct net *t, enum ig_op op, struct ig_vid x, const struct geom *k, struct ig_vid residual, int flags)
@@ -122,6 +123,8 @@ static inline struct ig_vid net_conv(struct net *t, enum ig_op op, struct ig_vid
 		net_geom(t, v, k, depthwise);
 	if (quantized && (flags & NET_FLOAT_BIAS))
 		ig_attr_set_str(t->g, id, IG_A_BIAS_MODE, "float32");
+	if (flags & NET_FIXED)
+		ig_attr_set_str(t->g, id, IG_A_REQUANTIZE, "fixed");
 	if (flags & NET_RELU)
 		ig_attr_set_float(t->g, id, IG_A_MIN, 0);
 	if (quantized && !(flags & NET_FLOAT_OUT))
@@ -219,6 +222,17 @@ static inline void check_target(struct net *t, const struct ig_target *target, b
 		check_tensors(t, m, it, in, out, arena, target->name);
 	check_outputs(t, it, out, target->name);
 	kir_interp_free(ki);
+	if (t->native && !keep && target->triple && ig_target_runs_here(target)) {
+		struct ig_program *p = ig_program_new("net", t->g, m, target);
+		struct ig_native *n = ig_native_new(p, c.diag);
+		if (!n)
+			fail_msg("%s: %s", target->name, capture_text(&c));
+		memset(arena, 0x5a, (size_t)m->arena_bytes);
+		assert_int_equal(ig_native_run(n, in, out, arena), 0);
+		check_outputs(t, it, out, target->name);
+		ig_native_free(n);
+		ig_program_free(p);
+	}
 	kir_module_free(m);
 	free(arena);
 	for (int i = 0; i < t->g->n_outputs; i++)

@@ -121,28 +121,33 @@ static void large_accumulators(void **state)
 	one(&(struct geom){600, 2, 2, 17, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, 201, true, NET_RELU, false, 1);
 }
 
-static void refusals(void **state)
+/* Integer multiplier and shift per channel; scales such that shifts go both ways. */
+static void fixed_point(void **state)
 {
 	(void)state;
-	struct net t = net_new(1);
-	struct geom k = {4, 3, 3, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
-	struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 4, 3, 3)), 0.01f, 128);
-	struct ig_vid y = net_conv(&t, IG_OP_CONV2D, x, &k, IG_NOVAL, 0);
-	struct capture c;
-	ig_attr_set_str(t.g, ig_value(t.g, y)->def, IG_A_REQUANTIZE, "fixed");
-	net_output(&t, y);
-	capture_begin(&c);
-	assert_null(ig_lower(t.g, ig_target_find("c"), NULL, c.diag));
-	assert_non_null(strstr(capture_text(&c), "requantize: fixed has no generated code yet"));
-	capture_end(&c);
-	ig_graph_free(t.g);
+	one(&convs[0], 220, true, NET_FIXED, true, 1);
+	one(&convs[2], 221, true, NET_FIXED | NET_RELU, true, 1);
+	one(&convs[4], 222, true, NET_FIXED | NET_FLOAT_OUT, false, 1);
+	one(&(struct geom){160, 4, 4, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 223, true, NET_FIXED, true, 1);
+	for (int k = 0; k < 2; k++) {
+		struct net t = net_new(224);
+		t.native = true;
+		struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 64, 7, 5)), 2.0f / 255, 128), y = net_conv(&t, IG_OP_DEPTHWISE_CONV2D, x, &depthwise[0], IG_NOVAL, NET_FIXED);
+		struct ig_vid z = net_conv(&t, IG_OP_DEPTHWISE_CONV2D, x, &depthwise[0], y, NET_FIXED);
+		if (k) /* a result on a scale far finer than its input's: multipliers above one */
+			set_q(t.g, z, IG_DT_U8, 1e-5f, 128);
+		net_output(&t, y);
+		if (!k)
+			net_output(&t, z);
+		net_check(&t);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all),
-	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(refusals),
+	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(fixed_point),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
