@@ -20,6 +20,13 @@ struct ig_ll_loop {
 	IG_VEC(struct ig_ll_prefix) prefix;
 };
 
+/* A scalar load that is a lane of a vector load (llvm_group.c). */
+struct ig_ll_group {
+	int leader; /* instruction that loads the vector, plus 1; 0: not grouped */
+	int lane;
+	LLVMValueRef vector; /* of the leader, once loaded */
+};
+
 /* The emission of one program: a module in a context of its own. */
 struct ig_ll {
 	const struct ig_program *p;
@@ -38,6 +45,7 @@ struct ig_ll {
 	const struct kir_func *f;
 	LLVMValueRef fn;
 	LLVMValueRef *val; /* by value id */
+	struct ig_ll_group *group; /* by instruction */
 	LLVMValueRef *buf; /* by buffer: pointer to its first element, NULL when this function does not use it */
 	IG_VEC(struct ig_ll_loop) loops;
 };
@@ -75,6 +83,10 @@ void ig_ll_fn_attrs(struct ig_ll *l, LLVMValueRef fn); /* what every emitted fun
 int ig_ll_func_io(const struct kir_module *m, const struct kir_func *f, int *io, int *n_in);
 bool ig_ll_func(struct ig_ll *l, int index); /* declares and defines l->kernel[index] */
 LLVMValueRef ig_ll_addr(struct ig_ll *l, const struct kir_addr *a); /* i8 pointer to the element addressed */
+
+/* ---- llvm_group.c ---- */
+void ig_ll_group_loads(struct ig_ll *l); /* fills l->group for l->f */
+LLVMValueRef ig_ll_grouped_load(struct ig_ll *l, const struct kir_inst *in); /* NULL: not grouped */
 
 /* ---- llvm_inst*.c: one instruction each; the result's LLVM value, NULL for none ---- */
 LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in);

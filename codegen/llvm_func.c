@@ -185,10 +185,14 @@ bool ig_ll_func(struct ig_ll *l, int index)
 	l->val = ig_xcalloc((size_t)f->n_values + 1, sizeof *l->val);
 	LLVMPositionBuilderAtEnd(l->b, LLVMAppendBasicBlockInContext(l->ctx, l->fn, "entry"));
 	buffer_pointers(l, io, n_io, n_in);
+	l->group = ig_xcalloc((size_t)f->n + 1, sizeof *l->group);
+	ig_ll_group_loads(l);
 	body(l);
 	LLVMBuildRetVoid(l->b);
+	free(l->group);
 	free(l->val);
 	free(io);
+	l->group = NULL;
 	l->val = NULL;
 	return true;
 }

@@ -43,8 +43,10 @@ static LLVMValueRef piece(struct ig_ll *l, const struct dot *k, LLVMValueRef acc
 	snprintf(name, sizeof name, k->name, 32 * n); /* the width, if the name has it */
 	unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
 	LLVMValueRef x[3] = {acc, a, b};
-	if (id && LLVMIntrinsicIsOverloaded(id)) {
+	if (id && LLVMIntrinsicIsOverloaded(id)) { /* sdot: signed both, so in either order; one lane for all can be the second operand only */
 		LLVMTypeRef over[2] = {LLVMTypeOf(acc), LLVMTypeOf(a)};
+		x[1] = b;
+		x[2] = a;
 		return ig_ll_intrinsic(l, name, over, 2, x, 3);
 	}
 	if (strstr(name, "pmadd.wd")) /* no accumulator of its own */

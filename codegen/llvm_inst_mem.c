@@ -65,6 +65,9 @@ static LLVMValueRef load_pieces(struct ig_ll *l, struct kir_type t, LLVMValueRef
 LLVMValueRef ig_ll_inst_load(struct ig_ll *l, const struct kir_inst *in)
 {
 	LLVMTypeRef type = ig_ll_type(l, in->type);
+	LLVMValueRef grouped = ig_ll_grouped_load(l, in);
+	if (grouped)
+		return grouped;
 	LLVMValueRef ptr = ig_ll_addr(l, &in->addr);
 	if (in->active == in->type.lanes)
 		return ig_ll_load(l, type, ptr);

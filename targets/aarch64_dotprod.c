@@ -12,7 +12,7 @@ const struct ig_target ig_target_aarch64_dotprod = {
 	.vector_bytes = 16,
 	.vector_regs = 32,
 	.dot = {.group = 4, .elem = 8, .a_signed = true, .a_offset = true},
-	.tile = {{6, 4}, {4, 4}, {8, 2}, {8, 1}}, /* 7x4 and 8x4 spill */
+	.tile = {{5, 4}, {8, 2}, {6, 3}, {12, 1}}, /* each pixel needs a register for its activations: 6x4 spills */
 	.float_tile = {6, 4},
 	.recipe = {
 		[IG_R_DOT_S8S8] = {"llvm.aarch64.neon.sdot", 4},

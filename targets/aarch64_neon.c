@@ -12,7 +12,7 @@ const struct ig_target ig_target_aarch64_neon = {
 	.vector_bytes = 16,
 	.vector_regs = 32,
 	.dot = {.group = 2, .elem = 8, .a_signed = true, .a_offset = true},
-	.tile = {{4, 4}, {8, 2}, {6, 3}, {8, 1}}, /* the products need registers too: 6x4 spills */
+	.tile = {{4, 4}, {8, 2}, {6, 3}, {12, 1}}, /* the products need registers too: 6x4 spills */
 	.float_tile = {6, 4},
 	.recipe = {
 		[IG_R_DOT_S8S8_2] = {"llvm.aarch64.neon.saddlp", 4},

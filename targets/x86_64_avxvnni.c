@@ -11,7 +11,7 @@ const struct ig_target ig_target_x86_64_avxvnni = {
 	.vector_bytes = 32,
 	.vector_regs = 16,
 	.dot = {.group = 4, .elem = 8},
-	.tile = {{6, 2}, {4, 3}, {12, 1}, {8, 1}},
+	.tile = {{6, 2}, {3, 3}, {12, 1}},
 	.float_tile = {6, 2},
 	/* With no EVEX encoding available LLVM selects the VEX form of the same intrinsics. */
 	.recipe = {

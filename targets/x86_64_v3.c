@@ -12,7 +12,7 @@ const struct ig_target ig_target_x86_64_v3 = {
 	.vector_regs = 16,
 	.dot = {.group = 2, .elem = 16, .a_signed = true},
 	/* One register holds the product before its addition, one the broadcast activation. */
-	.tile = {{6, 2}, {4, 3}, {12, 1}, {8, 1}},
+	.tile = {{6, 2}, {3, 3}, {10, 1}},
 	.float_tile = {6, 2},
 	.recipe = {[IG_R_DOT_S16] = {"llvm.x86.avx2.pmadd.wd", 8}},
 	.pack = IG_PACK_AVX2,

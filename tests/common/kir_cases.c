@@ -324,6 +324,37 @@ static void loops(struct kc *k)
 	st(k, acc[0]);
 }
 
+/* Neighbouring scalars, each in all lanes of a dot product (an emitter may load them together), and such loads around a store that changes them. */
+static void broadcasts(struct kc *k)
+{
+	struct kir_builder *b = &k->b;
+	int32_t tmp = kir_buffer_add(k->m, "tmp", KIR_SCRATCH, KIR_I8, 4 * 64);
+	kir_val acc[4];
+	for (int i = 0; i < 4; i++)
+		acc[i] = kb_const_i(b, KIR_T(KIR_I32, 4), i);
+	kir_iv r = kb_loop(b, "r", 11, acc, 4);
+	for (int u = 0; u < 6; u++)
+		for (int p = 0; p < 4; p++) {
+			struct kir_addr at = kb_addr(k->bytes, p * 100 + u * 4);
+			kb_addr_add(&at, r, 24);
+			kir_val x = kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, 16), kb_op1(b, KIR_SPLAT, KIR_T(KIR_I32, 4), kb_load(b, KIR_T(KIR_I32, 1), at)));
+			acc[p] = kb_dot(b, acc[p], x, kb_load(b, KIR_T(KIR_I8, 16), kb_addr(k->bytes, 1000 + u * 16)), false);
+		}
+	kb_end(b, acc, 4);
+	for (int i = 0; i < 4; i++)
+		st(k, acc[i]);
+	for (int i = 0; i < 16; i++)
+		kb_store(b, kb_const_i(b, KIR_T(KIR_I32, 1), i * 77), kb_addr(tmp, 4 * i));
+	kir_val sum = kb_load(b, KIR_T(KIR_I32, 1), kb_addr(tmp, 8));
+	for (int i = 0; i < 8; i++) {
+		kir_val x = kb_load(b, KIR_T(KIR_I32, 1), kb_addr(tmp, 4 * i + 4));
+		sum = kb_op2(b, KIR_ADD, kb_op2(b, KIR_MUL, sum, kb_const_i(b, KIR_T(KIR_I32, 1), 3)), x);
+		if (i % 5 == 2)
+			kb_store(b, sum, kb_addr(tmp, 4 * i + 8));
+	}
+	st(k, sum);
+}
+
 static const struct {
 	const char *name;
 	void (*build)(struct kc *);
@@ -331,6 +362,7 @@ static const struct {
 	{"int8", int8}, {"int16", int16}, {"int32", int32}, {"int64", int64}, {"floats", floats}, {"conversions", conversions}, {"lanes", lanes},
 	{"dot_u8s8", dot_u8s8}, {"dot_s8s8", dot_s8s8}, {"dot_s16", dot_s16}, {"fpack", fpack}, {"partial8", partial8}, {"partial16", partial16},
 	{"partial32", partial32}, {"partial64", partial64}, {"luts", luts}, {"reductions", reductions}, {"loops", loops},
+	{"broadcasts", broadcasts},
 };
 
 int kir_case_count(void)
