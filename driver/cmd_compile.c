@@ -121,9 +121,8 @@ static int choose_base(struct compilation *c, const struct ig_opts *o, const cha
 
 /* ---- staging: all files appear together or none ---- */
 
-static bool stage(struct compilation *c)
+static void stage(struct compilation *c)
 {
-	bool ok = true;
 	c->want[GRAPH_WEIGHTS] = c->want[GRAPH] && !c->direct;
 	for (int i = 0; i < KINDS; i++) {
 		if (!c->want[i])
@@ -137,15 +136,8 @@ static bool stage(struct compilation *c)
 		} else {
 			snprintf(c->final[i], n, "%s%s", c->base, kinds[i].extension);
 			snprintf(c->staged[i], n, "%s.part%ld%s", c->base, (long)getpid(), kinds[i].extension);
-			/* A missing folder and the like are reported of the file that was asked for, and before the work. */
-			struct ig_outfile probe;
-			ok = ig_outfile_open(&probe, c->final[i], c->s.diag) != NULL && ok;
-			ig_outfile_abort(&probe);
-			if (!ok)
-				break;
 		}
 	}
-	return ok;
 }
 
 static void unstage(struct compilation *c)
@@ -317,7 +309,8 @@ static bool build(struct compilation *c, const char *dir)
 		c->base = ig_xcalloc(strlen(dir) + strlen(model) + 2, 1);
 		sprintf(c->base, "%s%s%s", dir, slash, model);
 	}
-	if (!stage(c))
+	stage(c);
+	if (!try_outputs(c))
 		return false;
 	for (int i = 0; i < KINDS; i++)
 		lowered = lowered || (c->want[i] && kinds[i].program);
@@ -329,9 +322,6 @@ static bool build(struct compilation *c, const char *dir)
 		c->program = ig_program_new(!c->base ? model : slash ? slash + 1 : c->base, c->s.quant, c->module, c->s.target);
 		c->program->weight_section = ig_opt_str(c->s.o, IG_OPT_WEIGHT_SECTION);
 	}
-	stage(c);
-	if (!try_outputs(c))
-		return false;
 	for (int i = 0; i < KINDS; i++)
 		if (c->want[i] && !emit(c, (enum kind)i))
 			return false;
