@@ -31,6 +31,7 @@ struct ig_conv {
 		enum kir_elem elem;
 		int64_t base, n, y, x;
 		bool scratch; /* a padded or converted copy of one image */
+		bool halo;    /* the input itself, with room for padding around it */
 	} a;
 	/* The sum over one output's window: rows x cols segments of `seg` adjacent elements (padded to whole groups: steps). */
 	int64_t rows, cols, row_step, col_step, seg, steps;
@@ -43,7 +44,7 @@ struct ig_conv {
 bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id);
 /* Decides how activations are read. `fill` elements pad; a scratch copy is declared when the input cannot be read as it is. */
 void ig_conv_source(struct ig_conv *c);
-/* Emits the copy of one image into scratch (image: an open loop or -1). Nothing when the input is read directly. */
+/* Emits the copy of one image into scratch (image: an open loop or -1), or fills the room around it. Nothing when the input is read as it is. */
 void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t fill);
 
 /* ---- pack.c ---- */

@@ -89,16 +89,17 @@ static bool has_slack(const struct ig_conv *c)
 void ig_conv_source(struct ig_conv *c)
 {
 	struct ig_conv_geom *g = &c->g;
-	const struct ig_dot_kind *dot = &c->L->t->dot;
-	bool convert = !c->is_float && c->group > 1 && (dot->elem == 16 || dot->a_offset);
+	bool convert = !c->is_float && c->group > 1 && ig_layout_converts(c->L->t);
 	flatten(c);
 	int64_t rows = (g->oh - 1) * g->sh + (g->kh - 1) * g->dh + 1, cols = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
-	bool pad = g->pt || g->pl || rows > g->ih || cols > g->iw;
+	struct ig_halo need = ig_layout_padding(g);
+	bool pad = need.top || need.left || need.bottom || need.right;
+	c->a.halo = pad && !convert && ig_layout_has_halo(c->L, &c->in, &need);
 	bool run = g->dw == 1 && g->groups == 1;       /* (kx, channel) of a window's row are adjacent where pixels are */
 	bool direct_run = g->kw == 1 || (run && c->in.stride[3] == g->ic);
 	int64_t seg = direct_run ? g->kw * c->icg : c->icg;
-	c->a.elem = c->is_float ? KIR_F32 : convert && dot->elem == 16 ? KIR_I16 : KIR_I8;
-	c->a.scratch = pad || convert || (seg % c->group && !has_slack(c));
+	c->a.elem = c->is_float ? KIR_F32 : convert && c->L->t->dot.elem == 16 ? KIR_I16 : KIR_I8;
+	c->a.scratch = (pad && !c->a.halo) || convert || (seg % c->group && !has_slack(c));
 	if (c->a.scratch) {
 		c->a.x = g->ic;
 		c->a.y = cols * g->ic;
@@ -109,6 +110,8 @@ void ig_conv_source(struct ig_conv *c)
 		c->a.n = c->in.stride[0];
 		c->a.y = c->in.stride[2];
 		c->a.x = c->in.stride[3];
+		if (c->a.halo)
+			c->a.base -= need.top * c->a.y + need.left * c->a.x;
 	}
 	if (c->a.scratch ? g->kw == 1 || run : direct_run) {
 		c->cols = 1;
@@ -140,14 +143,16 @@ static void copy_body(struct kir_builder *b, const struct ig_piece *p, void *ctx
 	kb_store_n(b, v, p->at[0], p->active);
 }
 
-static void fill_box(struct ig_conv *c, struct kir_builder *b, int64_t y, int64_t x, int64_t h, int64_t w, int64_t value)
+static void fill_box(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t y, int64_t x, int64_t h, int64_t w, int64_t value)
 {
 	int64_t extent[2] = {h, w * c->g.ic}, stride[2] = {c->a.y, 1};
 	struct ig_nest nest;
 	if (h < 1 || w < 1)
 		return;
 	ig_nest_init(&nest, 2, extent);
-	ig_nest_operand(&nest, c->a.buf, y * c->a.y + x * c->a.x, stride);
+	ig_nest_operand(&nest, c->a.buf, c->a.base + y * c->a.y + x * c->a.x, stride);
+	nest.outer = image;
+	nest.op[0].outer_stride = c->a.n;
 	ig_nest_fill(b, &nest, c->L->t->vector_bytes / kir_elem_bytes(c->a.elem), c->a.elem, value);
 }
 
@@ -156,7 +161,7 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t fill)
 {
 	const struct ig_conv_geom *g = &c->g;
-	if (!c->a.scratch)
+	if (!c->a.scratch && !c->a.halo)
 		return;
 	int64_t rows = (g->oh - 1) * g->sh + (g->kh - 1) * g->dh + 1, cols = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 	int64_t top = least(g->pt, rows), left = least(g->pl, cols), h = least(g->ih, rows - top), w = least(g->iw, cols - left);
@@ -165,11 +170,11 @@ void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_
 	struct copy k = {c, !c->is_float && c->group > 1 && c->L->t->dot.a_offset};
 	if (k.offset)
 		fill ^= 0x80;
-	fill_box(c, b, 0, 0, top, cols, fill);
-	fill_box(c, b, top + h, 0, rows - top - h, cols, fill);
-	fill_box(c, b, top, 0, h, left, fill);
-	fill_box(c, b, top, left + w, h, cols - left - w, fill);
-	if (h < 1 || w < 1)
+	fill_box(c, b, image, 0, 0, top, cols, fill);
+	fill_box(c, b, image, top + h, 0, rows - top - h, cols, fill);
+	fill_box(c, b, image, top, 0, h, left, fill);
+	fill_box(c, b, image, top, left + w, h, cols - left - w, fill);
+	if (h < 1 || w < 1 || c->a.halo)
 		return;
 	int64_t extent[3] = {h, w, g->ic}, to[3] = {c->a.y, c->a.x, 1}, from[3] = {c->in.stride[2], c->in.stride[3], 1};
 	struct ig_nest nest;

@@ -125,12 +125,12 @@ static void place(struct ig_lower *L, struct ig_vid v, int32_t buf, int64_t base
 		t->stride[i] = stride[i];
 }
 
-static void grow_in_place(struct ig_lower *L)
+static void grow_facts(struct ig_lower *L)
 {
-	while (L->n_in_place < L->m->n_bufs) {
-		if (L->n_in_place == L->cap_in_place)
-			ig_vec_grow((void **)&L->in_place, &L->cap_in_place, sizeof *L->in_place);
-		L->in_place[L->n_in_place++] = true;
+	while (L->n_facts < L->m->n_bufs) {
+		if (L->n_facts == L->cap_facts)
+			ig_vec_grow((void **)&L->fact, &L->cap_facts, sizeof *L->fact);
+		L->fact[L->n_facts++] = (struct ig_buffer_fact){.in_place = true};
 	}
 }
 
@@ -140,7 +140,67 @@ static void place_new(struct ig_lower *L, struct ig_vid v)
 	int64_t stride[IG_MAX_RANK];
 	ig_layout_strides(&x->type, stride);
 	place(L, v, ig_layout_buffer(L, x->name, KIR_ARENA, ig_layout_elem(x->type.dtype), ig_elems(&x->type)), 0, stride);
-	grow_in_place(L);
+	grow_facts(L);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+struct ig_halo ig_layout_padding(const struct ig_conv_geom *g)
+{
+	int64_t rows = (g->oh - 1) * g->sh + (g->kh - 1) * g->dh + 1, cols = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+	return (struct ig_halo){g->pt, g->pl, larger(rows - g->pt - g->ih, 0), larger(cols - g->pl - g->iw, 0)};
+}
+
+static bool no_halo(const struct ig_halo *h) { return !h->top && !h->left && !h->bottom && !h->right; }
+
+static struct ig_halo most(struct ig_halo a, struct ig_halo b)
+{
+	return (struct ig_halo){larger(a.top, b.top), larger(a.left, b.left), larger(a.bottom, b.bottom), larger(a.right, b.right)};
+}
+
+/* The most padding that convolutions want around v, where they could read it in place, or around a sum that may be written over v (`depth` such steps). */
+static struct ig_halo wanted_halo(const struct ig_lower *L, struct ig_vid v, int depth)
+{
+	const struct ig_graph *g = L->g;
+	struct ig_halo h = {0, 0, 0, 0};
+	for (struct ig_nid i = ig_next(g, ig_value(g, v)->def); i.i >= 0 && ig_vtype(g, v)->rank == 4; i = ig_next(g, i)) {
+		const struct ig_node *n = ig_node(g, i);
+		bool depthwise = n->op == IG_OP_DEPTHWISE_CONV2D || n->op == IG_OP_DEPTHWISE_CONV2D_ADD;
+		bool conv = n->op == IG_OP_CONV2D || n->op == IG_OP_CONV2D_ADD;
+		if (ig_op_is_add(n->op) && n->in[3].i == v.i && depth)
+			h = most(h, wanted_halo(L, n->out[0], depth - 1));
+		if ((!conv && !depthwise) || n->in[0].i != v.i || (conv && ig_vtype(g, v)->dtype != IG_DT_F32 && ig_layout_converts(L->t)))
+			continue;
+		struct ig_conv_geom c;
+		ig_conv_geometry(g, n, &c);
+		h = most(h, ig_layout_padding(&c));
+	}
+	return h;
+}
+
+/* New memory for v, with room for the padding around it. */
+static void place_with_halo(struct ig_lower *L, struct ig_vid v)
+{
+	const struct ig_value *x = ig_value(L->g, v);
+	struct ig_halo h = wanted_halo(L, v, 2);
+	struct ig_type room = x->type;
+	int64_t stride[IG_MAX_RANK], count;
+	if (no_halo(&h)) {
+		place_new(L, v);
+		return;
+	}
+	room.dim[2] += h.top + h.bottom;
+	room.dim[3] += h.left + h.right;
+	if (!ig_type_elems(&room, &count) || count > 2 * ig_elems(&x->type) + 4096) { /* mostly padding: the copy for one image is smaller */
+		place_new(L, v);
+		return;
+	}
+	ig_layout_strides(&room, stride);
+	int32_t buf = ig_layout_buffer(L, x->name, KIR_ARENA, ig_layout_elem(x->type.dtype), count);
+	place(L, v, buf, h.top * stride[2] + h.left * stride[3], stride);
+	grow_facts(L);
+	L->fact[buf].halo = h;
+	L->fact[buf].inside = L->view[v.i];
 }
 
 static bool computed(const struct ig_graph *g, struct ig_vid v)
@@ -174,7 +234,7 @@ static void direct_concat(struct ig_lower *L, const struct ig_node *n)
 		const struct ig_type *t = ig_vtype(L->g, n->in[i]);
 		if (directable(L, n->in[i]) && same_values(L->g, t, &out->type)) {
 			place(L, n->in[i], out->buf, out->base + at * out->stride[axis], out->stride);
-			L->in_place[out->buf] = false;
+			L->fact[out->buf].in_place = false;
 		}
 		at += t->dim[axis];
 	}
@@ -204,7 +264,7 @@ static void plan_backward(struct ig_lower *L, const int32_t *out_buf)
 		struct kir_tensor up;
 		if (view_op(n->op) && placed(L, v) && directable(L, n->in[0]) && ig_layout_reshape(&L->view[v.i], ig_vtype(g, n->in[0]), &up)) {
 			place(L, n->in[0], up.buf, up.base, up.stride);
-			L->in_place[up.buf] = false;
+			L->fact[up.buf].in_place = false;
 			L->alias[v.i] = true;
 		}
 	}
@@ -246,12 +306,20 @@ static bool same_place(const struct kir_tensor *a, const struct kir_tensor *b)
 	return same;
 }
 
+bool ig_layout_has_halo(const struct ig_lower *L, const struct kir_tensor *v, const struct ig_halo *need)
+{
+	if (v->buf >= L->n_facts || no_halo(&L->fact[v->buf].halo) || !same_place(v, &L->fact[v->buf].inside))
+		return false;
+	const struct ig_halo *h = &L->fact[v->buf].halo;
+	return h->top >= need->top && h->left >= need->left && h->bottom >= need->bottom && h->right >= need->right;
+}
+
 /* May node n write its result over operand k? Element for element, and nothing reads that memory afterwards. */
 static bool may_overwrite(const struct ig_lower *L, const struct ig_node *n, int k, const int32_t *last_use, int32_t now)
 {
 	const struct ig_type *x = ig_vtype(L->g, n->in[k]), *y = ig_vtype(L->g, n->out[0]);
 	const struct kir_tensor *t = &L->view[n->in[k].i];
-	if (t->buf < 0 || L->m->buf[t->buf].space != KIR_ARENA || !L->in_place[t->buf] || !ig_type_same_shape(x, y) ||
+	if (t->buf < 0 || L->m->buf[t->buf].space != KIR_ARENA || !L->fact[t->buf].in_place || !ig_type_same_shape(x, y) ||
 	    ig_layout_elem(x->dtype) != ig_layout_elem(y->dtype) || !ig_layout_is_dense(t))
 		return false;
 	for (int v = 0; v < L->g->n_values; v++)
@@ -295,7 +363,7 @@ static void plan_forward(struct ig_lower *L, const int32_t *last_use)
 		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || placed(L, n->out[0]))
 			continue;
 		if (!try_view(L, n) && !try_in_place(L, n, last_use, now))
-			place_new(L, n->out[0]);
+			place_with_halo(L, n->out[0]);
 	}
 }
 
@@ -331,7 +399,7 @@ void ig_layout_plan(struct ig_lower *L, int32_t *out_buf)
 	for (int i = 0; i < g->n_outputs; i++)
 		last_use[g->output[i].i] = INT32_MAX;
 	add_io(L, out_buf);
-	grow_in_place(L);
+	grow_facts(L);
 	plan_backward(L, out_buf);
 	plan_forward(L, last_use);
 }

@@ -189,7 +189,7 @@ struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t,
 		L.dense[v].buf = -1;
 	}
 	bool ok = lower_nodes(&L) && ig_memplan(L.m, L.o, d) && kir_verify(L.m, d);
-	free(L.in_place);
+	free(L.fact);
 	ig_arena_free(L.arena);
 	if (ok)
 		return L.m;

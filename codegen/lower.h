@@ -3,6 +3,17 @@
 #define IG_CODEGEN_LOWER_H
 #include "codegen/codegen.h"
 
+/* What lowering knows of a buffer. A buffer with a halo has room for padding around the image that `inside` describes; whoever reads with padding fills
+   the room first. */
+struct ig_halo {
+	int64_t top, left, bottom, right;
+};
+struct ig_buffer_fact {
+	bool in_place; /* results may overwrite dying values in it */
+	struct ig_halo halo;
+	struct kir_tensor inside;
+};
+
 struct ig_lower {
 	const struct ig_graph *g;
 	const struct ig_target *t;
@@ -13,8 +24,8 @@ struct ig_lower {
 	struct kir_tensor *view;  /* by value: where it lives; buf -1: nowhere yet */
 	struct kir_tensor *dense; /* by value: a copy with dense channels, made when a schedule first asks; buf -1: none */
 	bool *alias;              /* by value: a view of memory that another function writes: its node needs no code */
-	bool *in_place;           /* by buffer: results may overwrite dying values in it */
-	int n_in_place, cap_in_place;
+	struct ig_buffer_fact *fact; /* by buffer */
+	int n_facts, cap_facts;
 	int lanes;                /* 32-bit lanes of a vector register */
 };
 
@@ -37,6 +48,11 @@ int32_t ig_layout_buffer(struct ig_lower *L, const char *name, enum kir_space sp
 bool ig_layout_reshape(const struct kir_tensor *in, const struct ig_type *to, struct kir_tensor *out);
 /* Where a slice node begins on an axis, and its step. */
 void ig_layout_slice_of(const struct ig_graph *g, const struct ig_node *n, int axis, int64_t *start, int64_t *step);
+/* The padding that a convolution reads around its input, and whether the view is a whole image with that much room around it. */
+struct ig_halo ig_layout_padding(const struct ig_conv_geom *g);
+bool ig_layout_has_halo(const struct ig_lower *L, const struct kir_tensor *v, const struct ig_halo *need);
+/* Does an int8 convolution on this target read an offset or widened copy of its input? */
+static inline bool ig_layout_converts(const struct ig_target *t) { return t->dot.group > 1 && (t->dot.elem == 16 || t->dot.a_offset); }
 /* Gives every value its place; adds input and output buffers (out_buf: by output). */
 void ig_layout_plan(struct ig_lower *L, int32_t *out_buf);
 

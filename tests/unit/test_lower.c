@@ -197,6 +197,37 @@ static void canonical_nan(void **state)
 	ig_graph_free(t.g);
 }
 
+static int scratch_buffers(const struct kir_module *m)
+{
+	int n = 0;
+	for (int i = 0; i < m->n_bufs; i++)
+		n += m->buf[i].space == KIR_SCRATCH;
+	return n;
+}
+
+/* A value that convolutions read with padding has room for it around: no copies. Different paddings take the largest; a value that is also written in place
+   and one in a concatenation stay right. */
+static void halo(void **state)
+{
+	static const struct geom wide = {8, 6, 6, 8, 5, 3, 1, 1, 1, 1, 2, 1, 2, 1, 1}, strided = {8, 6, 6, 8, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 8};
+	(void)state;
+	struct net t = net_new(980);
+	struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(2, 8, 6, 6)), 2.0f / 255, 99);
+	struct ig_vid a = net_conv(&t, IG_OP_CONV2D, x, &same3, IG_NOVAL, 0), e = net_conv(&t, IG_OP_CONV2D, a, &wide, IG_NOVAL, 0);
+	struct ig_vid b = net_conv(&t, IG_OP_CONV2D, a, &same3, e, NET_RELU); /* in place of e, which therefore has the room that b needs */
+	struct ig_vid c = net_conv(&t, IG_OP_DEPTHWISE_CONV2D, b, &strided, IG_NOVAL, 0), d = net_conv(&t, IG_OP_CONV2D, b, &same3, IG_NOVAL, 0);
+	net_output(&t, c);
+	net_output(&t, d);
+	struct kir_module *m = lowered(&t, false);
+	const struct kir_tensor *ta = tensor(m, a), *tb = tensor(m, b);
+	assert_int_equal(scratch_buffers(m), 0);
+	assert_int_equal(ta->stride[2], 8 * (6 + 2)); /* one column on either side */
+	assert_int_equal(ta->base, 2 * ta->stride[2] + 8); /* two rows above */
+	assert_int_equal(tb->buf, tensor(m, e)->buf);
+	kir_module_free(m);
+	net_check(&t);
+}
+
 /* Many layers in a row reuse memory. */
 static void memory_is_reused(void **state)
 {
@@ -219,7 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(concat_and_slice),   cmocka_unit_test(concat_requantizes), cmocka_unit_test(concat_float),
 	    cmocka_unit_test(in_place),           cmocka_unit_test(straight_to_output), cmocka_unit_test(odd_outputs),
-	    cmocka_unit_test(canonical_nan),      cmocka_unit_test(memory_is_reused),
+	    cmocka_unit_test(canonical_nan),      cmocka_unit_test(memory_is_reused),   cmocka_unit_test(halo),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
