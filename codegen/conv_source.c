@@ -77,6 +77,10 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id)
 	}
 	c->icg = c->g.ic / c->g.groups;
 	c->ocg = c->g.oc / c->g.groups;
+	/* Few channels take shorter vectors: nothing is wasted, and short instructions are never slower. */
+	int64_t channels = c->icg == 1 && c->ocg == 1 ? c->g.oc : c->ocg;
+	while (c->lanes > 4 && c->lanes >= 2 * channels)
+		c->lanes /= 2;
 	return true;
 }
 
