@@ -48,7 +48,6 @@ static LLVMValueRef declare(struct ig_ll *l, const struct kir_func *f, int n_io,
 	for (int i = 0; i < n; i++) {
 		unsigned where = (unsigned)i + 1;
 		ig_ll_attr(l, fn, where, "noalias", 0);
-		ig_ll_attr(l, fn, where, "nocapture", 0);
 		if (i == 0 || (i >= 2 && i < 2 + n_in))
 			ig_ll_attr(l, fn, where, "readonly", 0);
 		if (i < 2)
