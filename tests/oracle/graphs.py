@@ -60,6 +60,10 @@ def attr_text(v):
     return str(v)
 
 
+def offset(a):
+    return (a.astype(np.int16) + 128).astype(np.uint8)
+
+
 class Graph:
     """Values by name; each is (array of the first sample, Q or None). Nodes are evaluated by the oracle as they are added."""
 
@@ -98,12 +102,16 @@ class Graph:
 
     def text(self, weights):
         lines = [f'weights "{weights}"'] if self.constants else []
-        sig = []
+        sig, begin = [], []
         for name, layout in self.inputs:
             array, q = self.value[name]
+            if array.dtype == np.int8:  # samples are float or u8: the same numbers at +128, brought back by an exact requantize
+                begin.append(f"  {name}: {type_text(array, q)} = requantize({name}_u)")
+                array, q, name = offset(array), Q("u8", q.scale, q.zero + 128, q.qmin + 128, q.qmax + 128), name + "_u"
             sig.append(f"{name}: {type_text(array, q)}" + (f" {layout}" if layout else ""))
         out = [f"{name}: {type_text(*self.value[name])}" for name in self.outputs]
         lines.append(f"model t({', '.join(sig)}) -> ({', '.join(out)}) quantized {{")
+        lines += begin
         for name, (array, q) in self.constants.items():
             lines.append(f'  {name}: {type_text(array, q)} = constant(tensor: "{name}")')
         for name, op, attrs, ins, q in self.nodes:
@@ -128,6 +136,8 @@ class Graph:
         command = [intaglio, "run", "m.ig", "--engine", engine, "-q", "-j", "1", "--dump-tensors", "t", "-o", "out.npz"]
         for i, (name, layout) in enumerate(self.inputs):
             data = np.concatenate([s[i] for s in samples])
+            if data.dtype == np.int8:
+                data, name = offset(data), name + "_u"
             if layout == "nhwc":
                 data = np.moveaxis(data, 1, -1)
             np.save(os.path.join(folder, f"{name}.npy"), data)
