@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""One preset for all five models, nothing skipped: accuracy and agreement with float at least what the project promises; the autoencoder's output
+no noisier than that of ONNX Runtime's own int8 (quantize_static: QDQ, per channel, u8 x s8, min-max, the same calibration samples).
+
+accuracy.py INTAGLIO [--table]: --table measures every range method instead, and judges nothing."""
+import sys
+import tempfile
+from pathlib import Path
+
+import models
+
+METHODS = ["default", "minmax", "histogram", "mse", "moving_average", "x86", "qnnpack", "onednn"]
+
+
+def rules_of(method):
+    if method in ("default", "x86", "qnnpack", "onednn"):
+        return method
+    return f"static(activations: {method}(u8), weights: minmax(s8, per_channel))"
+
+
+def table(intaglio, data):
+    print(f"{'':16}" + "".join(f"{m.name:>26}" for m in models.MODELS))
+    for method in METHODS:
+        with tempfile.TemporaryDirectory() as tmp:
+            rules = Path(tmp, "q.ig")
+            rules.write_text(f"quantize {{ default {rules_of(method)} }}\n")
+            row = ""
+            for m in models.MODELS:
+                r = models.evaluate(intaglio, m, data, "--qconfig", rules)
+                top1 = r["engines"]["reference"].get("top1")
+                accuracy = f'{100 * top1:.1f} % ' if top1 is not None else ''
+                cell = f"{accuracy}{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB"
+                row += f"{cell:>26}"
+        print(f"{method:16}{row}")
+
+
+def ort_int8_sqnr(model, data):
+    import numpy as np
+    from onnxruntime import quantization as q
+    calib = model.prepare(models.take(np.load(data / model.calib), model.calib_slice))
+    test = model.prepare(models.take(np.load(data / model.test), model.test_slice))
+    session = models.onnx_session(data / model.onnx)
+    name = session.get_inputs()[0].name
+
+    class Reader(q.CalibrationDataReader):
+        def __init__(self):
+            self.rest = iter(calib)
+
+        def get_next(self):
+            x = next(self.rest, None)
+            return None if x is None else {name: x[None]}
+
+    with tempfile.TemporaryDirectory() as tmp:
+        out = Path(tmp, "int8.onnx")
+        q.quantize_static(str(data / model.onnx), str(out), Reader(), quant_format=q.QuantFormat.QDQ, per_channel=True,
+                          activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8, calibrate_method=q.CalibrationMethod.MinMax)
+        quantized = models.onnx_session(out)
+        a = np.concatenate([session.run(None, {name: x[None]})[0] for x in test]).astype(np.float64)
+        b = np.concatenate([quantized.run(None, {name: x[None]})[0] for x in test]).astype(np.float64)
+    return 10 * np.log10((a ** 2).sum() / ((a - b) ** 2).sum())
+
+
+def main():
+    intaglio, data = sys.argv[1], models.data_folder()
+    if "--table" in sys.argv:
+        return table(intaglio, data)
+    failed = False
+    for m in models.MODELS:
+        r = models.evaluate(intaglio, m, data)
+        got = {"top1": r["engines"]["reference"].get("top1"), "agreement": r["agreement"]}
+        line = f"{m.name:10} {r['samples']:5} samples"
+        if got["top1"] is not None:
+            line += f", int8 {100 * got['top1']:.1f} % (float {100 * r['engines']['float']['top1']:.1f} %)"
+        line += f", agreement {100 * got['agreement']:.1f} %, SQNR {r['sqnr_db']:.2f} dB"
+        for what, least in m.targets.items():
+            if got[what] is None or got[what] < least:
+                failed = True
+                line += f"   FAILED: {what} below {least}"
+        print(line, flush=True)
+        if m.name == "ad":
+            try:
+                theirs = ort_int8_sqnr(m, data)
+            except ImportError as e:
+                print(f"SKIP: the Python package {e.name} is missing [peers]")
+                continue
+            ok = r["sqnr_db"] >= theirs
+            failed |= not ok
+            print(f"{'':10} ONNX Runtime's int8: SQNR {theirs:.2f} dB{'' if ok else '   FAILED: ours is below'}")
+    return failed
+
+
+if __name__ == "__main__":
+    models.env.need()
+    sys.exit(main())
