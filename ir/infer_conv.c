@@ -205,12 +205,8 @@ bool ig_infer_linear_add(struct ig_graph *g, struct ig_nid id, struct ig_diag *d
 static bool empty_window(int64_t in, int64_t out, int64_t before, int64_t k, int64_t s, int64_t dil)
 {
 	for (int64_t o = 0; o < out; o++) {
-		bool any = false;
-		for (int64_t j = 0; j < k && !any; j++) {
-			int64_t i = o * s - before + j * dil;
-			any = i >= 0 && i < in;
-		}
-		if (!any)
+		int64_t start = o * s - before, skip = start < 0 ? (-start + dil - 1) / dil : 0; /* taps before the input */
+		if (skip >= k || start + skip * dil >= in)
 			return true;
 	}
 	return false;

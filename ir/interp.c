@@ -67,6 +67,14 @@ static bool prepare(struct ig_interp *it, struct ig_eval *e, const struct ig_nod
 
 struct ig_interp *ig_interp_new(const struct ig_graph *g, struct ig_diag *d)
 {
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		const struct ig_node *n = ig_node(g, id);
+		const char *why = ig_check_types(g, n);
+		if (why) {
+			ig_error(d, n->loc, "layer '%s' (%s): %s", n->name, ig_ops[n->op].name, why);
+			return NULL;
+		}
+	}
 	if (!ig_verify(g, "preparing the interpreter", d))
 		return NULL;
 	struct ig_interp *it = ig_xcalloc(1, sizeof *it);

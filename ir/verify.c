@@ -99,98 +99,82 @@ static bool check_order(struct check *c)
 	return c->ok;
 }
 
-static bool quantized(const struct check *c, struct ig_vid v) { return ig_vtype(c->g, v)->q.i >= 0; }
-static bool plain_float(const struct check *c, struct ig_vid v) { return !quantized(c, v) && ig_vtype(c->g, v)->dtype == IG_DT_F32; }
+static bool quantized(const struct ig_graph *g, struct ig_vid v) { return ig_vtype(g, v)->q.i >= 0; }
+static bool plain_float(const struct ig_graph *g, struct ig_vid v) { return !quantized(g, v) && ig_vtype(g, v)->dtype == IG_DT_F32; }
 
 /* Activations are u8 or s8 with one static scale and zero point. */
-static bool activation(const struct check *c, struct ig_vid v)
+static bool activation(const struct ig_graph *g, struct ig_vid v)
 {
-	const struct ig_qparam *q = ig_qparam(c->g, ig_vtype(c->g, v)->q);
+	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
 	return q && q->axis < 0 && q->n == 1 && q->dynamic.i < 0 && (q->dtype == IG_DT_U8 || q->dtype == IG_DT_S8);
 }
 
-static void check_compute(struct check *c, const struct ig_node *n)
+static const char *check_compute(const struct ig_graph *g, const struct ig_node *n)
 {
-	const struct ig_graph *g = c->g;
 	bool bias_float = strcmp(ig_attr_str(n, IG_A_BIAS_MODE, "int32"), "float32") == 0;
-	if (!quantized(c, n->in[0])) {
+	if (!quantized(g, n->in[0])) {
 		for (int i = 0; i < n->n_in; i++)
-			if (!plain_float(c, n->in[i]))
-				fail(c, n, "float input, but operand %d is quantized", i);
-		if (!plain_float(c, n->out[0]))
-			fail(c, n, "float input, but a quantized result");
-		return;
+			if (!plain_float(g, n->in[i]))
+				return "its input is float32, so every operand must be";
+		return plain_float(g, n->out[0]) ? NULL : "its input is float32, so the result must be";
 	}
 	const struct ig_qparam *w = ig_qparam(g, ig_vtype(g, n->in[1])->q);
-	if (!activation(c, n->in[0]) || !w || w->dtype != IG_DT_S8 || (w->axis != 0 && w->axis != -1) || w->group != 0) {
-		fail(c, n, "quantized input needs one scale, and an s8 weight with one scale or one for each output channel");
-		return;
-	}
+	if (!activation(g, n->in[0]) || !w || w->dtype != IG_DT_S8 || (w->axis != 0 && w->axis != -1) || w->group != 0)
+		return "a quantized input needs one scale, and an s8 weight with one scale or one for each output channel";
 	for (int64_t i = 0; i < w->n; i++)
 		if (w->zero_point[i] != 0)
-			fail(c, n, "the weight has a zero point");
+			return "its weight must have zero point 0";
 	if (n->n_in > 2 && ig_vtype(g, n->in[2])->dtype != (bias_float ? IG_DT_F32 : IG_DT_I32))
-		fail(c, n, "the bias is %s", ig_dtypes[ig_vtype(g, n->in[2])->dtype].name);
-	if (!plain_float(c, n->out[0]) && !activation(c, n->out[0]))
-		fail(c, n, "the result is neither float nor quantized with one scale");
-	if (ig_op_is_add(n->op) && !activation(c, n->in[3]) && !(plain_float(c, n->in[3]) && plain_float(c, n->out[0])))
-		fail(c, n, "the residual is not quantized");
+		return "its bias must be i32, or f32 with bias_mode: float32";
+	if (!plain_float(g, n->out[0]) && !activation(g, n->out[0]))
+		return "its result must be float32, or u8 or s8 with one scale";
+	if (ig_op_is_add(n->op) && !activation(g, n->in[3]) && !(plain_float(g, n->in[3]) && plain_float(g, n->out[0])))
+		return "its residual must be quantized with one scale, or float32 when the result is";
+	return NULL;
 }
 
-static void check_uniform(struct check *c, const struct ig_node *n)
+static const char *check_uniform(const struct ig_graph *g, const struct ig_node *n)
 {
-	bool q = quantized(c, n->out[0]);
+	bool q = quantized(g, n->out[0]);
+	bool ok = q ? activation(g, n->out[0]) : plain_float(g, n->out[0]);
 	for (int i = 0; i < n->n_in; i++)
-		if (q ? !activation(c, n->in[i]) : !plain_float(c, n->in[i]))
-			fail(c, n, "operand %d is %s, the result %s", i, quantized(c, n->in[i]) ? "quantized" : "not quantized", q ? "quantized" : "not");
-	if (q && !activation(c, n->out[0]))
-		fail(c, n, "the result has more than one scale");
+		ok &= q ? activation(g, n->in[i]) : plain_float(g, n->in[i]);
+	return ok ? NULL : "its operands and result must be all float32, or all u8 or s8 with one scale each";
 }
 
-static void check_move(struct check *c, const struct ig_node *n)
+static const char *check_move(const struct ig_graph *g, const struct ig_node *n)
 {
-	const struct ig_graph *g = c->g;
 	const struct ig_type *x = ig_vtype(g, n->in[0]), *y = ig_vtype(g, n->out[0]);
-	bool average = n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL;
-	if (average)
-		check_uniform(c, n);
-	else if (x->dtype != y->dtype || !ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)))
-		fail(c, n, "it moves values, but operand and result have different parameters");
+	if (n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL)
+		return check_uniform(g, n);
+	return x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)) ? NULL : "it moves values, so its result must have its operand's type and parameters";
 }
 
-/* Element types and parameters: which combinations have a formula. */
-static void check_types(struct check *c, const struct ig_node *n)
+const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
 {
-	const struct ig_graph *g = c->g;
 	switch (ig_ops[n->op].quant) {
-	case IG_QC_COMPUTE: check_compute(c, n); return;
+	case IG_QC_COMPUTE: return check_compute(g, n);
 	case IG_QC_ELTWISE:
-	case IG_QC_TABLE: check_uniform(c, n); return;
-	case IG_QC_CONCAT:
-		if (quantized(c, n->out[0]) || plain_float(c, n->out[0]))
-			check_uniform(c, n);
-		return;
-	case IG_QC_MOVE: check_move(c, n); return;
+	case IG_QC_TABLE: return check_uniform(g, n);
+	case IG_QC_CONCAT: return quantized(g, n->out[0]) || plain_float(g, n->out[0]) ? check_uniform(g, n) : NULL;
+	case IG_QC_MOVE: return check_move(g, n);
 	case IG_QC_SOFTMAX:
-		if (quantized(c, n->out[0]) || plain_float(c, n->in[0]))
-			check_uniform(c, n);
-		else if (!activation(c, n->in[0]))
-			fail(c, n, "the operand has more than one scale");
-		return;
+		if (quantized(g, n->out[0]) || plain_float(g, n->in[0]))
+			return check_uniform(g, n);
+		return activation(g, n->in[0]) ? NULL : "its operand must be float32, or u8 or s8 with one scale";
 	case IG_QC_NORM:
-		if (quantized(c, n->in[0]) || (quantized(c, n->out[0]) && (ig_vtype(g, n->in[0])->dtype != IG_DT_U8 || !activation(c, n->out[0]))))
-			fail(c, n, "a quantized result needs plain u8 bytes");
-		return;
+		if (quantized(g, n->in[0]) || (quantized(g, n->out[0]) && (ig_vtype(g, n->in[0])->dtype != IG_DT_U8 || !activation(g, n->out[0]))))
+			return "a quantized result needs plain u8 bytes and one scale";
+		return NULL;
 	case IG_QC_NONE: break;
 	}
-	if (n->op == IG_OP_QUANTIZE && (!plain_float(c, n->in[0]) || !activation(c, n->out[0])))
-		fail(c, n, "goes from f32 to u8 or s8 with one scale");
-	if (n->op == IG_OP_DEQUANTIZE && (!activation(c, n->in[0]) || !plain_float(c, n->out[0])))
-		fail(c, n, "goes from u8 or s8 with one scale to f32");
-	if (n->op == IG_OP_REQUANTIZE && (!activation(c, n->in[0]) || !activation(c, n->out[0])))
-		fail(c, n, "goes between u8 or s8 with one scale");
-	if (n->op == IG_OP_BATCH_NORM)
-		check_uniform(c, n);
+	if (n->op == IG_OP_QUANTIZE && (!plain_float(g, n->in[0]) || !activation(g, n->out[0])))
+		return "it goes from float32 to u8 or s8 with one scale";
+	if (n->op == IG_OP_DEQUANTIZE && (!activation(g, n->in[0]) || !plain_float(g, n->out[0])))
+		return "it goes from u8 or s8 with one scale to float32";
+	if (n->op == IG_OP_REQUANTIZE && (!activation(g, n->in[0]) || !activation(g, n->out[0])))
+		return "it goes between u8 or s8 with one scale each";
+	return n->op == IG_OP_BATCH_NORM ? check_uniform(g, n) : NULL;
 }
 
 static bool type_equal(const struct ig_graph *g, const struct ig_graph *h, const struct ig_type *a, const struct ig_type *b)
@@ -214,7 +198,9 @@ bool ig_verify(const struct ig_graph *g, const char *after, struct ig_diag *d)
 				if (!type_equal(g, again, ig_vtype(g, n->out[i]), ig_vtype(again, n->out[i])))
 					fail(&c, n, "its type is %s, inference says %s", ig_type_str(again->arena, ig_vtype(g, n->out[i])),
 					     ig_type_str(again->arena, ig_vtype(again, n->out[i])));
-			check_types(&c, n);
+			const char *why = ig_check_types(g, n);
+			if (why)
+				fail(&c, n, "%s", why);
 		}
 	}
 	ig_graph_free(again);

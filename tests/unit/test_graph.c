@@ -202,7 +202,7 @@ static void verifier_finds(void **state)
 		struct capture c;
 		must_infer(g);
 		capture_begin(&c);
-		static const char *const expect[] = {"used twice", "not defined before", "inference says", "belongs to another", "quantized"};
+		static const char *const expect[] = {"used twice", "not defined before", "inference says", "belongs to another", "all float32"};
 		switch (fault) {
 		case 0: ig_value(g, v[1])->name = ig_value(g, v[2])->name; break;
 		case 1: ig_def(g, v[1])->in[0] = v[2]; break;
