@@ -33,6 +33,7 @@ struct ig_ll {
 	const struct kir_module *m;
 	const struct ig_target *t;
 	struct ig_diag *d;
+	bool code_only; /* without the constants: for measuring the code */
 	LLVMContextRef ctx;
 	LLVMModuleRef mod;
 	LLVMBuilderRef b;
@@ -105,7 +106,7 @@ bool ig_ll_model(struct ig_ll *l);   /* NAME_call, NAME_run, NAME_model */
 
 /* ---- llvm_emit.c ---- */
 /* Builds and verifies the module of p. NULL after a diagnostic. */
-struct ig_ll *ig_ll_new(const struct ig_program *p, struct ig_diag *d);
+struct ig_ll *ig_ll_new(const struct ig_program *p, bool code_only, struct ig_diag *d);
 void ig_ll_free(struct ig_ll *l);
 LLVMMemoryBufferRef ig_ll_code(struct ig_ll *l, LLVMCodeGenFileType type); /* NULL after a diagnostic */
 #endif

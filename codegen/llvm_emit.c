@@ -137,13 +137,14 @@ static bool build_module(struct ig_ll *l)
 	return true;
 }
 
-struct ig_ll *ig_ll_new(const struct ig_program *p, struct ig_diag *d)
+struct ig_ll *ig_ll_new(const struct ig_program *p, bool code_only, struct ig_diag *d)
 {
 	struct ig_ll *l = ig_xcalloc(1, sizeof *l);
 	l->p = p;
 	l->m = p->module;
 	l->t = p->target;
 	l->d = d;
+	l->code_only = code_only;
 	l->ctx = LLVMContextCreate();
 	l->mod = LLVMModuleCreateWithNameInContext(p->name, l->ctx);
 	l->b = LLVMCreateBuilderInContext(l->ctx);
@@ -227,7 +228,7 @@ LLVMMemoryBufferRef ig_ll_code(struct ig_ll *l, LLVMCodeGenFileType type)
 
 bool ig_emit_llvm(const struct ig_program *p, enum ig_llvm_output what, const char *path, struct ig_diag *d)
 {
-	struct ig_ll *l = ig_ll_new(p, d);
+	struct ig_ll *l = ig_ll_new(p, false, d);
 	bool ok = false;
 	if (!l)
 		return false;
@@ -251,7 +252,7 @@ int64_t ig_emit_stack_bytes(const struct ig_program *p, struct ig_diag *d)
 	/* A frame may be realigned for vectors, and holds its return address. */
 	enum { PER_FUNCTION = 64 + 8 };
 	struct frames f;
-	struct ig_ll *l = ig_ll_new(p, d);
+	struct ig_ll *l = ig_ll_new(p, true, d);
 	if (!l)
 		return -1;
 	LLVMMemoryBufferRef code = generate(l, LLVMObjectFile, &f);

@@ -43,7 +43,7 @@ struct ig_native *ig_native_new(const struct ig_program *p, struct ig_diag *d)
 		ig_error(d, IG_NOLOC, "this CPU cannot run code for target %s; use --target native or another engine", p->target->name);
 		return NULL;
 	}
-	struct ig_ll *l = ig_ll_new(p, d);
+	struct ig_ll *l = ig_ll_new(p, false, d);
 	if (!l)
 		return NULL;
 	LLVMMemoryBufferRef object = ig_ll_code(l, LLVMObjectFile);

@@ -36,9 +36,9 @@ bool ig_ll_weights(struct ig_ll *l)
 		ig_error(l->d, IG_NOLOC, "%s: %lld bytes of constants: an object holds 2 GB at most; split the model", l->p->name, (long long)m->const_bytes);
 		return false;
 	}
-	size_t n = m->const_bytes ? (size_t)m->const_bytes : 1;
+	size_t n = m->const_bytes && !l->code_only ? (size_t)m->const_bytes : 1;
 	char *blob = ig_xcalloc(n, 1);
-	for (int i = 0; i < m->n_bufs; i++) {
+	for (int i = 0; i < m->n_bufs && !l->code_only; i++) {
 		const struct kir_buffer *b = &m->buf[i];
 		if (b->space != KIR_CONSTANT || b->offset < 0)
 			continue;
