@@ -1,26 +1,13 @@
 /* Depthwise convolutions: vectors run over channels, a tile is some neighbouring pixels of one vector, so that a loaded activation serves every window
    it lies in. One product per lane and tap: where the target has a dot product, its first element is used; the others are multiplied by the zeros of the
    widened activation. */
-#include "codegen/conv.h"
+#include "codegen/depthwise.h"
 
 #include <string.h>
 
-#define MAX_PIXELS 8
 #define MAX_STRAIGHT 9 /* taps; more: a loop over the kernel's rows */
 
-enum product { P_FLOAT, P_DOT8, P_DOT16, P_MUL };
-struct depthwise {
-	struct ig_conv c;
-	enum product product;
-	int64_t padded;
-	bool whole; /* tail vectors may be loaded whole */
-};
-struct tile {
-	int pixels, active;
-	struct kir_addr a, w, ch, out, res;
-};
-
-static kir_val load_pixel(struct kir_builder *b, const struct depthwise *d, const struct kir_addr *a, int active)
+static kir_val load_pixel(struct kir_builder *b, const struct ig_depthwise *d, const struct kir_addr *a, int active)
 {
 	int lanes = d->c.lanes, n = d->whole ? lanes : active;
 	if (d->product == P_FLOAT)
@@ -33,7 +20,7 @@ static kir_val load_pixel(struct kir_builder *b, const struct depthwise *d, cons
 	return x;
 }
 
-static kir_val load_weight(struct kir_builder *b, const struct depthwise *d, struct kir_addr w, int64_t tap)
+static kir_val load_weight(struct kir_builder *b, const struct ig_depthwise *d, struct kir_addr w, int64_t tap)
 {
 	int lanes = d->c.lanes;
 	w.base += tap * d->padded;
@@ -45,7 +32,7 @@ static kir_val load_weight(struct kir_builder *b, const struct depthwise *d, str
 	return x;
 }
 
-static kir_val multiply_add(struct kir_builder *b, const struct depthwise *d, kir_val acc, kir_val x, kir_val w)
+static kir_val multiply_add(struct kir_builder *b, const struct ig_depthwise *d, kir_val acc, kir_val x, kir_val w)
 {
 	switch (d->product) {
 	case P_FLOAT: return kb_fma(b, x, w, acc);
@@ -56,7 +43,7 @@ static kir_val multiply_add(struct kir_builder *b, const struct depthwise *d, ki
 }
 
 /* One row of the kernel over all pixels of the tile, column by column of the input. */
-static void row(struct kir_builder *b, const struct depthwise *d, const struct tile *t, kir_val *acc, struct kir_addr a, const kir_val *w)
+static void row(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t, kir_val *acc, struct kir_addr a, const kir_val *w)
 {
 	const struct ig_conv_geom *g = &d->c.g;
 	int64_t columns = (t->pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1;
@@ -77,7 +64,7 @@ static void row(struct kir_builder *b, const struct depthwise *d, const struct t
 }
 
 /* Rounds, packs and stores the pixels; four at a time where a vector of bytes holds four. */
-static void store_pixels(struct kir_builder *b, const struct depthwise *d, const struct tile *t, const kir_val *v)
+static void store_pixels(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t, const kir_val *v)
 {
 	const struct ig_epilogue *e = &d->c.e;
 	int lanes = d->c.lanes;
@@ -96,11 +83,21 @@ static void store_pixels(struct kir_builder *b, const struct depthwise *d, const
 	}
 }
 
-static void emit_tile(struct kir_builder *b, const struct depthwise *d, const struct tile *t)
+void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t, kir_val *acc)
+{
+	for (int p = 0; p < t->pixels; p++) {
+		struct kir_addr res = t->res;
+		res.base += p * d->c.res.stride[3];
+		acc[p] = ig_epilogue_value(b, &d->c.e, acc[p], &t->ch, &res, t->active);
+	}
+	store_pixels(b, d, t, acc);
+}
+
+static void emit_tile(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t)
 {
 	const struct ig_conv *c = &d->c;
 	const struct ig_conv_geom *g = &c->g;
-	kir_val acc[MAX_PIXELS], w[MAX_STRAIGHT];
+	kir_val acc[IG_DW_PIXELS], w[MAX_STRAIGHT];
 	struct kir_addr start = t->ch, a = t->a, wa = t->w;
 	start.buf = c->start;
 	acc[0] = kb_load(b, KIR_T(c->is_float ? KIR_F32 : KIR_I32, c->lanes), start);
@@ -131,15 +128,10 @@ static void emit_tile(struct kir_builder *b, const struct depthwise *d, const st
 		}
 	}
 	ig_vec_end(b, ky, acc, t->pixels);
-	for (int p = 0; p < t->pixels; p++) {
-		struct kir_addr res = t->res;
-		res.base += p * c->res.stride[3];
-		acc[p] = ig_epilogue_value(b, &c->e, acc[p], &t->ch, &res, t->active);
-	}
-	store_pixels(b, d, t, acc);
+	ig_depthwise_finish(b, d, t, acc);
 }
 
-static void shift_pixels(const struct depthwise *d, struct tile *t, kir_iv iv, int64_t first, int64_t pixels)
+static void shift_pixels(const struct ig_depthwise *d, struct ig_dw_tile *t, kir_iv iv, int64_t first, int64_t pixels)
 {
 	int64_t a = d->c.g.sw * d->c.a.x, out = d->c.out.stride[3], res = d->c.res.stride[3];
 	t->a.base += first * a;
@@ -150,42 +142,57 @@ static void shift_pixels(const struct depthwise *d, struct tile *t, kir_iv iv, i
 	ig_vec_term(&t->res, iv, pixels * res);
 }
 
-/* All pixels of one vector of channels. */
-static void emit_pixels(struct kir_builder *b, const struct depthwise *d, struct tile t)
+/* One row of tiles (by rows: of columns of tiles, each all the way down). */
+static void emit_row(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t)
 {
-	const struct ig_conv_geom *g = &d->c.g;
-	int64_t parts = (g->ow + MAX_PIXELS - 1) / MAX_PIXELS, per = (g->ow + parts - 1) / parts, full = g->ow / per;
-	kir_iv y = ig_vec_loop(b, "y", g->oh, NULL, 0);
-	ig_vec_term(&t.a, y, g->sh * d->c.a.y);
-	ig_vec_term(&t.out, y, d->c.out.stride[2]);
-	ig_vec_term(&t.res, y, d->c.res.stride[2]);
-	struct tile rest = t;
+	int64_t parts = (d->c.g.ow + d->pixels - 1) / d->pixels, per = (d->c.g.ow + parts - 1) / parts, full = d->c.g.ow / per;
+	struct ig_dw_tile rest = t;
 	t.pixels = (int)per;
 	kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
 	shift_pixels(d, &t, x, 0, per);
-	emit_tile(b, d, &t);
+	if (d->rows)
+		ig_depthwise_column(b, d, &t);
+	else
+		emit_tile(b, d, &t);
 	ig_vec_end(b, x, NULL, 0);
-	rest.pixels = (int)(g->ow - full * per);
+	rest.pixels = (int)(d->c.g.ow - full * per);
 	shift_pixels(d, &rest, -1, full * per, 0);
-	if (rest.pixels)
+	if (rest.pixels && d->rows)
+		ig_depthwise_column(b, d, &rest);
+	else if (rest.pixels)
 		emit_tile(b, d, &rest);
+}
+
+/* All pixels of one vector of channels. */
+static void emit_pixels(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t)
+{
+	if (d->rows) {
+		emit_row(b, d, t);
+		return;
+	}
+	kir_iv y = ig_vec_loop(b, "y", d->c.g.oh, NULL, 0);
+	ig_vec_term(&t.a, y, d->c.g.sh * d->c.a.y);
+	ig_vec_term(&t.out, y, d->c.out.stride[2]);
+	ig_vec_term(&t.res, y, d->c.res.stride[2]);
+	emit_row(b, d, t);
 	ig_vec_end(b, y, NULL, 0);
 }
 
-static void shift_channels(struct tile *t, kir_iv iv, int64_t first, int64_t step)
+static void shift_channels(const struct ig_depthwise *d, struct ig_dw_tile *t, kir_iv iv, int64_t first, int64_t step)
 {
 	struct kir_addr *a[5] = {&t->a, &t->w, &t->ch, &t->out, &t->res};
 	for (int i = 0; i < 5; i++) {
-		a[i]->base += first;
-		ig_vec_term(a[i], iv, step);
+		int64_t each = a[i] == &t->w && d->rows ? 4 : 1;
+		a[i]->base += first * each;
+		ig_vec_term(a[i], iv, step * each);
 	}
 }
 
-static void emit(struct depthwise *d, int64_t fill, int32_t weights)
+static void emit(struct ig_depthwise *d, int64_t fill, int32_t weights)
 {
 	struct ig_conv *c = &d->c;
 	struct kir_builder b = ig_low_func(c->L, c->id);
-	struct tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(weights, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base),
+	struct ig_dw_tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(weights, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base),
 	                 .res = kb_addr(c->res.buf, c->res.base)};
 	int64_t blocks = c->g.ic / c->lanes;
 	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
@@ -193,25 +200,27 @@ static void emit(struct depthwise *d, int64_t fill, int32_t weights)
 	ig_vec_term(&t.a, image, c->a.n);
 	ig_vec_term(&t.out, image, c->out.stride[0]);
 	ig_vec_term(&t.res, image, c->res.stride[0]);
-	struct tile rest = t;
+	struct ig_dw_tile rest = t;
 	if (blocks) {
 		kir_iv o = ig_vec_loop(&b, "c", blocks, NULL, 0);
-		shift_channels(&t, o, 0, c->lanes);
+		shift_channels(d, &t, o, 0, c->lanes);
 		t.active = c->lanes;
 		emit_pixels(&b, d, t);
 		ig_vec_end(&b, o, NULL, 0);
 	}
 	rest.active = (int)(c->g.ic % c->lanes);
-	shift_channels(&rest, -1, blocks * c->lanes, 0);
+	shift_channels(d, &rest, -1, blocks * c->lanes, 0);
 	if (rest.active)
 		emit_pixels(&b, d, rest);
 	ig_vec_end(&b, image, NULL, 0);
 }
 
 /* [tap][channel], channels padded to whole vectors; int8 weights sign-extended to the lanes they are used in. */
-static int32_t pack(struct depthwise *d)
+static int32_t pack(struct ig_depthwise *d)
 {
 	struct ig_conv *c = &d->c;
+	if (d->rows)
+		return ig_depthwise_pack_rows(d);
 	const struct ig_tensor *w = ig_const_data(c->L->g, c->n->in[1]);
 	int64_t taps = c->g.kh * c->g.kw, n = taps * d->padded;
 	const char *name = ig_arena_printf(c->L->arena, "%s.weight", c->n->name);
@@ -226,7 +235,7 @@ static int32_t pack(struct depthwise *d)
 	return c->is_float ? kir_buffer_const(c->L->m, name, KIR_F32, n, f) : kir_buffer_const(c->L->m, name, KIR_I32, n, q);
 }
 
-static enum product choose(const struct ig_conv *c)
+static enum ig_dw_product choose(const struct ig_conv *c)
 {
 	const struct ig_target *t = c->L->t;
 	if (c->is_float)
@@ -238,7 +247,7 @@ static enum product choose(const struct ig_conv *c)
 
 bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id)
 {
-	struct depthwise d;
+	struct ig_depthwise d;
 	struct ig_conv *c = &d.c;
 	if (!ig_conv_begin(c, L, id))
 		return false;
@@ -247,6 +256,8 @@ bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id)
 	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q)
 		return ig_low_refuse(L, id, "its input needs parameters, or its bias must be float32");
 	d.product = choose(c);
+	d.pixels = L->t->vector_regs < 32 ? 4 : IG_DW_PIXELS;
+	d.rows = d.product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5;
 	c->group = 1;
 	c->g.groups = 1; /* for packing and reading, all channels are one run; each output still reads its own only */
 	c->ocg = c->g.oc;

@@ -1,0 +1,27 @@
+/* Private to the two schedules of depthwise convolutions. */
+#ifndef IG_CODEGEN_DEPTHWISE_H
+#define IG_CODEGEN_DEPTHWISE_H
+#include "codegen/conv.h"
+
+#define IG_DW_PIXELS 8
+
+enum ig_dw_product { P_FLOAT, P_DOT8, P_DOT16, P_MUL };
+struct ig_depthwise {
+	struct ig_conv c;
+	enum ig_dw_product product;
+	int64_t padded; /* channels, to whole vectors */
+	int pixels;     /* the most in a tile */
+	bool whole;     /* tail vectors may be loaded whole */
+	bool rows;      /* sched_depthwise_rows.c */
+};
+struct ig_dw_tile {
+	int pixels, active; /* active: channels */
+	struct kir_addr a, w, ch, out, res;
+};
+/* From the sums of a tile's pixels to stored results. */
+void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t, kir_val *acc);
+
+/* ---- sched_depthwise_rows.c ---- */
+int32_t ig_depthwise_pack_rows(struct ig_depthwise *d);
+void ig_depthwise_column(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t);
+#endif
