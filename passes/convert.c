@@ -210,7 +210,7 @@ bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
 		         (unsigned long long)c->stats->weights_hash, (unsigned long long)g->weights_hash);
 		return false;
 	}
-	struct ig_convert k = {.g = g, .c = c, .n_nodes = g->n_nodes, .n_values = g->n_values};
+	struct ig_convert k = {.g = g, .c = c, .n_values = g->n_values};
 	size_t values = (size_t)g->n_values + 1;
 	k.node_q = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *k.node_q);
 	k.wants_q = ig_xcalloc(values, sizeof *k.wants_q);

@@ -8,11 +8,11 @@ struct ig_copy { /* a conversion of a value that other readers may share */
 	enum ig_op op;
 	struct ig_vid from, to;
 };
-/* Tables are indexed by the nodes and values that were there when conversion began. */
+/* Tables are indexed by the nodes and values that were there when conversion began (n_values of them). */
 struct ig_convert {
 	struct ig_graph *g;
 	struct ig_context *c;
-	int n_nodes, n_values;
+	int n_values;
 	bool *node_q;        /* node: runs in int8 */
 	bool *wants_q;       /* value: a reader in int8 would take it as u8 */
 	bool *is_u8;         /* value: its producer writes u8 */
