@@ -37,7 +37,7 @@ static struct ig_qid fixed_qparam(const struct ig_graph *g, struct ig_vid v)
 			continue;
 		const struct ig_type *t = ig_vtype(g, n->out[0]);
 		const struct ig_qparam *q = ig_qparam(g, t->q);
-		if (q && t->dtype == IG_DT_U8 && q->n == 1 && q->fixed)
+		if (q && t->dtype == IG_DT_U8 && q->n == 1)
 			return t->q;
 	}
 	return IG_NOQ;
