@@ -234,6 +234,8 @@ const char *ig_intern(struct ig_strtab *t, const char *s)
 	return t->slot[i] = ig_arena_strdup(t->arena, s);
 }
 
+const char *ig_interned(const struct ig_strtab *t, const char *s) { return t->slot[strtab_find(t, s)]; }
+
 const char *ig_internf(struct ig_strtab *t, const char *fmt, ...)
 {
 	char small[256];

@@ -49,6 +49,7 @@ struct ig_strtab;
 struct ig_strtab *ig_strtab_new(void);
 void ig_strtab_free(struct ig_strtab *t);
 const char *ig_intern(struct ig_strtab *t, const char *s);
+const char *ig_interned(const struct ig_strtab *t, const char *s); /* NULL when the text is not in the table */
 const char *ig_internf(struct ig_strtab *t, const char *fmt, ...) IG_PRINTF(2, 3);
 
 /* Growable array on the heap: struct { T *v; int n, cap; }. */

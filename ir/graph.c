@@ -33,8 +33,12 @@ void ig_graph_free(struct ig_graph *g)
 	free(g);
 }
 
-static bool name_used(const struct ig_graph *g, const char *interned)
+/* A text that was never interned names nothing; only the others need a search. */
+static bool name_used(const struct ig_graph *g, const char *text)
 {
+	const char *interned = ig_interned(g->names, text);
+	if (!interned)
+		return false;
 	for (int i = 0; i < g->n_nodes; i++)
 		if (g->node[i].name == interned && !g->node[i].dead)
 			return true;
@@ -83,15 +87,19 @@ static struct ig_name_hint *hint(struct ig_graph *g, const char *base)
 
 const char *ig_graph_unique_name(struct ig_graph *g, const char *base)
 {
-	const char *name = ig_intern(g->names, base);
-	if (!name_used(g, name))
-		return name;
-	struct ig_name_hint *h = hint(g, name);
+	if (!name_used(g, base))
+		return ig_intern(g->names, base);
+	struct ig_name_hint *h = hint(g, ig_intern(g->names, base));
+	size_t size = strlen(base) + 16;
+	char *text = ig_xcalloc(size, 1);
 	for (;; h->next++) {
-		const char *s = ig_internf(g->names, "%s_%d", base, h->next);
-		if (!name_used(g, s))
-			return s;
+		snprintf(text, size, "%s_%d", base, h->next);
+		if (!name_used(g, text))
+			break;
 	}
+	const char *name = ig_intern(g->names, text);
+	free(text);
+	return name;
 }
 
 static int32_t new_value(struct ig_graph *g, const char *name, int32_t def, int result)
