@@ -123,7 +123,7 @@ class Maker:
         cast = s_w.reshape((-1,) + (1,) * (len(shape) - 1)) if s_w.ndim else s_w
         w_q = np.clip(np.rint(w / cast), -128, 127).astype(np.int8)
         real_w = w_q.astype(F) * cast
-        mode = self.pick("int32", "int32", "int32", "float32", "int32" if self.u8_only else "fixed")
+        mode = self.pick("int32", "int32", "int32", "float32", "fixed")
         if mode == "float32":
             attrs["bias_mode"] = "float32"
             bias = self.g.constant(b)
