@@ -110,8 +110,20 @@ void ig_nest_run(struct kir_builder *b, struct ig_nest *n, int max_lanes, ig_nes
 /* Fills and copies over nests: all of one element type. */
 void ig_nest_fill(struct kir_builder *b, struct ig_nest *n, int max_lanes, enum kir_elem e, int64_t value);
 void ig_nest_copy(struct kir_builder *b, struct ig_nest *n, int max_lanes, enum kir_elem e);
-/* sched_table.c: out = t[in], byte for byte. */
-void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256]);
+/* sched_table.c: out = t[in], byte for byte. The table may be the line a * q + b: see ig_affine_fit. */
+void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256], double a,
+                    double c);
+
+/* ---- affine.c ---- */
+struct ig_affine {
+	float a, b;
+	bool per_channel; /* a and b are operands 2 and 3 of the nest */
+	struct ig_vec_pack pack;
+	int lanes;
+};
+/* Whether t[q] is f->pack of q * a + b for every byte q, for factors near those given (b without the result's zero point): sets f->a, f->b. */
+bool ig_affine_fit(const uint8_t t[256], double a, double b, struct ig_affine *f);
+ig_nest_body ig_affine_body; /* operands: out, in; pieces of up to 4 vectors of `lanes` */
 
 /* ---- mathseq.c: runtime/qmath.h's functions, the same operations on vectors of f32 ---- */
 kir_val ig_math_exp(struct kir_builder *b, kir_val x);

@@ -162,7 +162,8 @@ bool ig_lower_concat(struct ig_lower *L, struct ig_nid id)
 		if (qi && !ig_qparam_equal(qi, qo)) {
 			uint8_t t[256];
 			ig_table_requantize(qi, qo, t);
-			ig_sched_table(L, &b, &to, in, t);
+			double a = (double)qi->scale[0] / (double)qo->scale[0];
+			ig_sched_table(L, &b, &to, in, t, a, -a * qi->zero_point[0]);
 		} else {
 			copy_view(L, &b, &to, in);
 		}

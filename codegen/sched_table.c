@@ -17,14 +17,23 @@ static void table_body(struct kir_builder *b, const struct ig_piece *p, void *ct
 	kb_store_n(b, kb_lut(b, KIR_I8, x, kb_addr(u->table, 0)), p->at[0], p->active);
 }
 
-/* One table over a whole view. */
-void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256])
+void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256], double a,
+                    double c)
 {
-	struct unary u = {.table = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.table", b->f->layer), KIR_I8, 256, t)};
+	struct ig_affine line = {.lanes = L->lanes, .pack = {255, 0, ig_qparam(L->g, out->type.q)->zero_point[0], false}};
+	for (int i = 0; i < 256; i++) { /* an activation's bounds show in the table */
+		line.pack.lo = t[i] < line.pack.lo ? t[i] : line.pack.lo;
+		line.pack.hi = t[i] > line.pack.hi ? t[i] : line.pack.hi;
+	}
 	struct ig_nest nest;
 	ig_nest_init(&nest, out->type.rank, out->type.dim);
 	ig_nest_view(&nest, out);
 	ig_nest_view(&nest, in);
+	if (ig_affine_fit(t, a, c, &line)) {
+		ig_nest_run(b, &nest, 4 * L->lanes, ig_affine_body, &line);
+		return;
+	}
+	struct unary u = {.table = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.table", b->f->layer), KIR_I8, 256, t)};
 	ig_nest_run(b, &nest, L->t->vector_bytes, table_body, &u);
 }
 
@@ -56,7 +65,8 @@ static bool lower_unary(struct ig_lower *L, struct ig_nid id)
 			ig_table_requantize(qi, qo, t);
 		else
 			ig_table_unary(n, qi, qo, t);
-		ig_sched_table(L, &b, out, in, t);
+		double a = (double)qi->scale[0] / (double)qo->scale[0]; /* relu and clip are lines between their bounds; the others will not fit */
+		ig_sched_table(L, &b, out, in, t, a, -a * qi->zero_point[0]);
 		return true;
 	}
 	struct unary u = {.op = n->op, .alpha = (float)ig_attr_float(n, IG_A_ALPHA, 0.01)};
@@ -101,6 +111,46 @@ static void normalize_table_body(struct kir_builder *b, const struct ig_piece *p
 	}
 }
 
+/* Lines of all channels, repeated so that a period is whole vectors: a row of pixels is `period` elements time after time, and a rest. False when a table is
+   no line or memory is no row of pixels. */
+static bool normalize_lines(struct ig_lower *L, struct ig_nid id, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t *t)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct ig_qparam *q = ig_qparam(L->g, out->type.q);
+	int64_t channels = out->type.dim[1], row = out->type.dim[3] * channels, period = channels * 4 * L->lanes;
+	struct ig_affine f = {.per_channel = true, .lanes = L->lanes, .pack = {q->qmin, q->qmax, q->zero_point[0], false}};
+	if (out->type.rank != 4 || channels > 16 || out->stride[3] != channels || in->stride[3] != channels || (channels > 1 && (out->stride[1] != 1 || in->stride[1] != 1)))
+		return false;
+	float *ab = IG_NEWN(L->arena, float, 2 * period);
+	for (int64_t c = 0; c < channels; c++) {
+		float scale, mean, std;
+		ig_normalize_constants(n, c, &scale, &mean, &std);
+		double s = (double)std * (double)q->scale[0];
+		if (!ig_affine_fit(t + 256 * c, 1 / ((double)scale * s), -(double)mean / s, &f))
+			return false;
+		for (int64_t k = c; k < period; k += channels) {
+			ab[k] = f.a;
+			ab[period + k] = f.b;
+		}
+	}
+	int32_t buf = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.lines", n->name), KIR_F32, 2 * period, ab);
+	struct kir_builder b = ig_low_func(L, id);
+	for (int rest = 0; rest < 2; rest++) {
+		int64_t blocks = rest ? 1 : row / period, width = rest ? row % period : period, at = rest ? row / period * period : 0;
+		int64_t extent[4] = {out->type.dim[0], out->type.dim[2], blocks, width};
+		int64_t so[4] = {out->stride[0], out->stride[2], period, 1}, si[4] = {in->stride[0], in->stride[2], period, 1}, sk[4] = {0, 0, 0, 1};
+		struct ig_nest nest;
+		ig_nest_init(&nest, 4, extent);
+		ig_nest_operand(&nest, out->buf, out->base + at, so);
+		ig_nest_operand(&nest, in->buf, in->base + at, si);
+		ig_nest_operand(&nest, buf, 0, sk);
+		ig_nest_operand(&nest, buf, period, sk);
+		if (blocks && width)
+			ig_nest_run(&b, &nest, 4 * L->lanes, ig_affine_body, &f);
+	}
+	return true;
+}
+
 /* All channels of one pixel at a time: each has its own table. Operands 2 and 3 carry the channel strides in their base. */
 static void normalize_bytes(struct ig_lower *L, struct ig_nid id, const struct kir_tensor *out, const struct kir_tensor *in)
 {
@@ -112,6 +162,8 @@ static void normalize_bytes(struct ig_lower *L, struct ig_nid id, const struct k
 		uint8_t *t = IG_NEWN(L->arena, uint8_t, 256 * z.channels);
 		for (int64_t c = 0; c < z.channels; c++)
 			ig_table_normalize(n, c, qo, t + 256 * c);
+		if (normalize_lines(L, id, out, in, t))
+			return;
 		z.table = kir_buffer_const(L->m, name, KIR_I8, 256 * z.channels, t);
 	} else {
 		float *t = IG_NEWN(L->arena, float, 256 * z.channels);

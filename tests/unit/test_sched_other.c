@@ -190,6 +190,51 @@ static void batch_norm_and_normalize(void **state)
 	}
 }
 
+static int64_t count(const struct kir_module *m, enum kir_op op)
+{
+	int64_t n = 0;
+	for (int i = 0; i < m->n_funcs; i++)
+		for (int k = 0; k < m->func[i]->n; k++)
+			n += m->func[i]->inst[k].op == op;
+	return n;
+}
+
+/* Tables that are lines are computed; a sigmoid is looked up. Rows of 45 pixels are no whole number of periods. */
+static void lines(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 4; what++) {
+		struct net t = net_new(740 + (uint64_t)what);
+		static const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+		struct ig_vid y;
+		if (what < 2) {
+			struct ig_vid x = add_input(t.g, "image", IG_DT_U8, DIMS(2, 3, 4, 45));
+			ig_attr_set_str(t.g, ig_value(t.g, x)->def, IG_A_LAYOUT, "nhwc");
+			net_infer(&t, x);
+			y = net_op(&t, IG_OP_NORMALIZE, x, IG_NOVAL);
+			ig_attr_set_float(t.g, ig_value(t.g, y)->def, IG_A_SCALE, 255);
+			if (what) {
+				ig_attr_set_floats(t.g, ig_value(t.g, y)->def, IG_A_MEAN, mean, 3);
+				ig_attr_set_floats(t.g, ig_value(t.g, y)->def, IG_A_STD, std, 3);
+			}
+			set_q(t.g, y, IG_DT_U8, what ? 4.76f / 255 : 0.9371f / 255, what ? 113 : 0);
+		} else {
+			y = unary(&t, what == 2 ? IG_OP_RELU6 : IG_OP_SIGMOID, bytes_input(&t, DIMS(1, 7, 5, 6), 100), false, 0.93f / 255, 20);
+		}
+		net_infer(&t, y);
+		net_output(&t, y);
+		must_infer(t.g);
+		struct capture c;
+		capture_begin(&c);
+		struct kir_module *m = ig_lower(t.g, ig_target_find("x86-64-avx512vnni"), NULL, c.diag);
+		assert_non_null(m);
+		assert_int_equal(count(m, KIR_LUT) > 0, what == 3);
+		kir_module_free(m);
+		capture_end(&c);
+		net_check(&t);
+	}
+}
+
 static void moves(void **state)
 {
 	(void)state;
@@ -226,7 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(pools),   cmocka_unit_test(max_pool_nan),             cmocka_unit_test(eltwise), cmocka_unit_test(tables),
-	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves),
+	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves), cmocka_unit_test(lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
