@@ -53,8 +53,9 @@ static void check_recipes(const struct ig_target *t)
 		if (name && (k == IG_COUNTOF(needs) || !(t->cpu_features & needs[k].any_of)))
 			IG_BUG("target %s has no feature for %s", t->name, name);
 	}
-	if ((t->cpu_features & pack_needs[t->pack]) != pack_needs[t->pack] || (t->masked_memory && !(t->cpu_features & IG_CPU_AVX512)))
-		IG_BUG("target %s has no feature for its packing or masked accesses", t->name);
+	static const uint64_t table_needs[] = {[IG_TABLE_PSHUFB] = IG_CPU_AVX2, [IG_TABLE_PERMW] = IG_CPU_AVX512, [IG_TABLE_TBL] = IG_CPU_NEON};
+	if ((t->cpu_features & pack_needs[t->pack]) != pack_needs[t->pack] || (t->cpu_features & table_needs[t->table]) != table_needs[t->table] || (t->masked_memory && !(t->cpu_features & IG_CPU_AVX512)))
+		IG_BUG("target %s has no feature for its packing, tables or masked accesses", t->name);
 }
 
 /* The machine combiner turns chains of integer additions into trees, which costs the accumulators of multiply-and-add kernels their registers. It can only be

@@ -1,4 +1,4 @@
-/* Loads, stores, tables, prefetch. A partial access touches no byte beyond its active lanes: it is a masked instruction where the target has them, else a
+/* Loads, stores, prefetch. A partial access touches no byte beyond its active lanes: it is a masked instruction where the target has them, else a
    few pieces of power-of-two size. */
 #include "codegen/llvm_build.h"
 
@@ -107,19 +107,6 @@ LLVMValueRef ig_ll_inst_store(struct ig_ll *l, const struct kir_inst *in)
 		store_pieces(l, v, in->type, ptr, in->active);
 	}
 	return NULL;
-}
-
-LLVMValueRef ig_ll_inst_lut(struct ig_ll *l, const struct kir_inst *in)
-{
-	LLVMValueRef index = l->val[in->arg[0]], table = ig_ll_addr(l, &in->addr);
-	LLVMTypeRef elem = l->elem[in->type.elem];
-	LLVMValueRef v = LLVMGetPoison(ig_ll_type(l, in->type));
-	for (int i = 0; i < in->type.lanes; i++) {
-		LLVMValueRef k = LLVMBuildZExt(l->b, ig_ll_part(l, index, i, 1), l->i64, "");
-		LLVMValueRef x = ig_ll_load(l, elem, LLVMBuildInBoundsGEP2(l->b, elem, table, &k, 1, ""));
-		v = in->type.lanes == 1 ? x : LLVMBuildInsertElement(l->b, v, x, ig_ll_i32(l, i), "");
-	}
-	return v;
 }
 
 LLVMValueRef ig_ll_inst_prefetch(struct ig_ll *l, const struct kir_inst *in)

@@ -20,6 +20,7 @@ const struct ig_target ig_target_aarch64_dotprod = {
 		[IG_R_CVT_RNE] = {"llvm.aarch64.neon.fcvtns", 4},
 	},
 	.pack = IG_PACK_NEON,
+	.table = IG_TABLE_TBL,
 	.l1 = 32 << 10,
 	.l2 = 256 << 10,
 	.cpu_features = IG_CPU_NEON | IG_CPU_DOTPROD,

@@ -29,6 +29,8 @@ struct ig_recipe {
 };
 /* Which sequence narrows f32 to 8 bits (FPACK). */
 enum ig_pack_kind { IG_PACK_GENERIC, IG_PACK_AVX2, IG_PACK_AVX512, IG_PACK_NEON };
+/* How bytes are looked up in a 256-entry table (LUT) when they are a vector. */
+enum ig_table_kind { IG_TABLE_SCALAR, IG_TABLE_PSHUFB /* AVX2 */, IG_TABLE_PERMW /* AVX-512 BW */, IG_TABLE_TBL /* NEON */ };
 struct ig_tile { int pixels, vectors; }; /* register tile of the conv/linear inner kernel: output pixels x vectors of output channels */
 
 struct ig_target {
@@ -42,6 +44,7 @@ struct ig_target {
 	struct ig_tile float_tile;
 	struct ig_recipe recipe[IG_R_COUNT];
 	enum ig_pack_kind pack;
+	enum ig_table_kind table;
 	bool masked_memory;                  /* masked loads and stores of any element size */
 	size_t l1, l2;                       /* cache bytes assumed */
 	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */

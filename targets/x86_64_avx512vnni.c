@@ -18,6 +18,7 @@ const struct ig_target ig_target_x86_64_avx512vnni = {
 		[IG_R_DOT_S16] = {"llvm.x86.avx512.vpdpwssd.%d", 16},
 	},
 	.pack = IG_PACK_AVX512,
+	.table = IG_TABLE_PERMW,
 	.masked_memory = true,
 	.l1 = 32 << 10,
 	.l2 = 1 << 20,

@@ -19,6 +19,7 @@ const struct ig_target ig_target_x86_64_avxvnni = {
 		[IG_R_DOT_S16] = {"llvm.x86.avx512.vpdpwssd.%d", 8},
 	},
 	.pack = IG_PACK_AVX2,
+	.table = IG_TABLE_PSHUFB,
 	.l1 = 32 << 10,
 	.l2 = 1 << 20,
 	.cpu_features = IG_CPU_AVX2 | IG_CPU_FMA | IG_CPU_F16C | IG_CPU_BMI | IG_CPU_AVXVNNI,
