@@ -2,8 +2,10 @@
 """Our compiled objects beside ONNX Runtime's and OpenVINO's int8, one thread on one CPU, interleaved in one run.
 
 ONNX Runtime quantizes the float ONNX model (static, QDQ, per channel, u8 activations, s8 weights, min-max over 100 samples); OpenVINO runs that same file.
+resnet50 and mobilenetv2 are those of bench/models.py, with random weights: for speed alone.
 The peers are called through their Python bindings without copies (I/O bindings, shared buffers); what such a call costs with a model that does nothing is
-measured in the same run and subtracted from their times ("net"), so that the comparison does not count Python against them. Ours is timed in C, whole.
+measured in the same run and subtracted from their times ("net"), so that the comparison does not count Python against them. Ours is timed in C, whole. Ratios are of medians, and of the shortest calls, which
+other work on the machine disturbs least.
 
 peers.py --intaglio PROGRAM [--models kws,resnet8] [--rounds N] [--json]"""
 import argparse
@@ -21,6 +23,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+import models
 from common import ROOT, Model, Peak, pin, shared_folder
 
 
@@ -42,6 +45,7 @@ MODELS = {
     "ad": ("ad", "ad/model.onnx", "ad/calib.npy", 0, lambda x: x, "ad/test.npy", 0),
 }
 SAMPLES = {"vww": 50}  # for calibration; 100 otherwise
+LARGE_SAMPLES = 8      # for calibration of the networks with random weights
 CHECKED = 40           # test samples whose answers are compared
 
 
@@ -127,12 +131,28 @@ def quantized(folder, source, samples):
     return result
 
 
-def compare(name, args, folder):
-    example, model, calibration, first, prepare, test, start = MODELS[name]
+def example(name, args, folder):
+    """Of a model with its data: ours, the peers' float model, calibration and test samples, the peers' preprocessing."""
+    source, model, calibration, first, prepare, test, start = MODELS[name]
+    if not shared_folder().exists():
+        raise SystemExit(f"no {shared_folder()}; set IG_SHARED")
     data, n = shared_folder(), SAMPLES.get(name, 100)
     calib, samples = np.load(data / calibration)[first : first + n], np.load(data / test)[start : start + CHECKED]
-    ours = Model(args.intaglio, ROOT / "examples" / example / "model.ig", ["--calibration", data / calibration, "--calibration-samples", f"{first}:{first + n}"])
-    path = quantized(folder, data / model, prepare(calib))
+    ours = Model(args.intaglio, ROOT / "examples" / source / "model.ig", ["--calibration", data / calibration, "--calibration-samples", f"{first}:{first + n}"])
+    return ours, data / model, prepare(calib), samples, prepare
+
+
+def network(name, args, folder):
+    source, model = models.build(args.folder or folder, name)
+    x = models.samples(LARGE_SAMPLES + 1)
+    np.save(folder / "calib.npy", x[:LARGE_SAMPLES])
+    return Model(args.intaglio, source, ["--calibration", folder / "calib.npy"]), model, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s
+
+
+def compare(name, args, folder):
+    ours, model, calib, samples, prepare = (network if name in models.NETWORKS else example)(name, args, folder)
+    path = quantized(folder, model, calib)
+    calls = max(1, args.calls // 10) if name in models.NETWORKS else args.calls
     peers = [Ort(path), OpenVino(path)]
     empty = [Ort(identity(folder)), OpenVino(identity(folder))]
     answers = {p.name: [] for p in peers} | {"intaglio": []}
@@ -147,11 +167,11 @@ def compare(name, args, folder):
         p.bind(np.zeros((1, 16), np.float32))
     us = {"intaglio": []} | {p.name: [] for p in peers} | {f"{p.name}, empty": [] for p in empty}
     for _ in range(args.rounds + 1):
-        us["intaglio"].append(ours.times(samples[:1], args.calls))
+        us["intaglio"].append(ours.times(samples[:1], calls))
         for p in peers:
-            us[p.name].append(times(p, args.calls))
+            us[p.name].append(times(p, calls))
         for p in empty:
-            us[f"{p.name}, empty"].append(times(p, args.calls))
+            us[f"{p.name}, empty"].append(times(p, calls))
     return summarize(name, us, answers)
 
 
@@ -164,10 +184,11 @@ def summarize(name, us, answers):
         net = [m - c for m, c in zip(medians[k], cost)]
         result["engines"][k] = {
             "median_us": statistics.median(medians[k]), "call_us": statistics.median(cost), "net_us": statistics.median(net),
-            "min_us": min(min(r) for r in us[k][1:]),
+            "samples": len(answers[k]), "min_us": min(min(r) for r in us[k][1:]),
             "ratio": statistics.median([a / b for a, b in zip(medians["intaglio"], net)]),
         }
-        if len(answers[k][0]) < 100:  # a classifier
+        result["engines"][k]["ratio_of_mins"] = min(min(r) for r in us["intaglio"][1:]) / (result["engines"][k]["min_us"] - statistics.median(cost))
+        if len(answers[k][0]) < 100 or name in models.NETWORKS:  # a classifier
             result["engines"][k]["agree"] = sum(int(a.argmax() == b.argmax()) for a, b in zip(answers[k], answers["intaglio"]))
     return result
 
@@ -175,13 +196,12 @@ def summarize(name, us, answers):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--intaglio", default="build/intaglio")
-    parser.add_argument("--models", default="kws,resnet8,resnet20,vww,ad")
+    parser.add_argument("--models", default="kws,resnet8,resnet20,vww,ad,resnet50,mobilenetv2")
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--calls", type=int, default=50, help="of each engine in a round")
+    parser.add_argument("--calls", type=int, default=50, help="of each engine in a round (large networks: a tenth)")
+    parser.add_argument("--folder", type=pathlib.Path, help="keep the files of the networks with random weights here")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    if not shared_folder().exists():
-        raise SystemExit(f"no {shared_folder()}; set IG_SHARED")
     pin()
     top = Peak().measure()
     results = []
@@ -192,11 +212,11 @@ def main():
         print(json.dumps({"cpu": top["cpu"], "ghz": top["ghz"], "models": results}, indent=1))
         return
     print(f"{top['cpu']}, {top['ghz']:.2f} GHz, one thread; onnxruntime {ort.__version__}, openvino {ov.__version__.split('-')[0]}; {args.rounds} rounds of {args.calls} calls")
-    print(f"{'model':<10}{'engine':<18}{'median us':>10}{'call us':>9}{'net us':>9}{'min us':>9}{'ours / it':>11}{'same answer':>13}")
+    print(f"{'model':<12}{'engine':<18}{'median us':>10}{'call us':>9}{'net us':>9}{'min us':>9}{'ours / it':>11}{'of mins':>9}{'same answer':>13}")
     for r in results:
         for engine, e in r["engines"].items():
-            agree = f"{e['agree']}/{CHECKED}" if "agree" in e else "-"
-            print(f"{r['model']:<10}{engine:<18}{e['median_us']:>10.1f}{e['call_us']:>9.1f}{e['net_us']:>9.1f}{e['min_us']:>9.1f}{e['ratio']:>11.2f}{agree:>13}")
+            agree = f"{e['agree']}/{e['samples']}" if "agree" in e else "-"
+            print(f"{r['model']:<12}{engine:<18}{e['median_us']:>10.1f}{e['call_us']:>9.1f}{e['net_us']:>9.1f}{e['min_us']:>9.1f}{e['ratio']:>11.2f}{e['ratio_of_mins']:>9.2f}{agree:>13}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ struct ig_program {
 	int n_in, n_out;
 	uint64_t hash;
 	const char *weight_section; /* NULL: .rodata */
+	/* For measuring in this process only, never in an object file: called with the number of each kernel before it runs, and with their number at the end. */
+	void (*hook)(void *self, int kernel);
+	void *hook_self;
 };
 struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, const struct kir_module *m, const struct ig_target *t);
 void ig_program_free(struct ig_program *p);

@@ -373,10 +373,33 @@ def test_json(f):
     check(done.returncode == 1 and said and all({"severity", "file", "line", "column", "message"} <= set(x) for x in said if x["severity"] == "error"), f"diagnostics {said}")
 
 
+def test_bench(f):
+    """bench: the JSON's promises; layers of all kernels, percentiles in order, fractions that follow from times and limits."""
+    done = f.run("bench", "model.ig", *STATE, "--calls", "200", "--json")
+    if not good(done, "bench"):
+        return
+    said = json.loads(done.stdout)
+    latency = said["latency_ms"]
+    check(0 < latency["min"] <= latency["median"] <= latency["p90"] <= latency["p99"], f"percentiles {latency}")
+    macs = json.loads(f.run("inspect", "model.ig", *STATE, "--json").stdout)["totals"]["macs"]
+    check(sum(x["macs"] for x in said["layers"]) == macs, f"MACs of layers {sum(x['macs'] for x in said['layers'])}, of the model {macs}")
+    check(abs(said["gmacs"] * latency["median"] / macs * 1e6 - 1) < 1e-6, f"gmacs {said['gmacs']}")
+    check(said["threads"] == 1 and said["calls"] == 200 and said["cpu"] and said["target"], "cpu, target, threads, calls")
+    check(all(abs(x["fraction"] * x["ms"] - x["limit_ms"]) < 1e-6 and x["limit"] in ("dot", "float", "memory") for x in said["layers"]), "limits")
+    over = [x["ms"] - x["limit_ms"] for x in said["layers"]]
+    check(over == sorted(over, reverse=True), "the worst layers come first")
+    check(said["peak"]["dot_gmacs"] > 0 and len(said["peak"]["memory"]) == 4, f"peak {said['peak']}")
+    lines = f.run("bench", "model.ig", *STATE, "--calls", "30", "--worst", "2").stdout.splitlines()
+    rule = next(i for i, line in enumerate(lines) if line.startswith("---"))
+    check(lines[rule + 3] == "", f"--worst 2 lists {lines[rule + 1:rule + 4]}")
+    done = f.run("bench", "model.ig", *STATE, "--target", "c")
+    check(done.returncode == 1 and "choose another --target" in done.stderr, f"bench of target c: {done.stderr}")
+
+
 def test_manual(f):
     """The manual pages and docs/cli.md know each command and option."""
     reference = (args.source / "docs" / "cli.md").read_text()
-    for name in ("compile", "calibrate", "inspect", "eval", "compare", "run", "help"):
+    for name in ("compile", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"):
         page = args.source / "docs" / "man" / f"intaglio-{name}.1"
         text = f.run("help", name, "--man").stdout
         check(page.exists() and page.read_text() == text, f"docs/man/intaglio-{name}.1 is not what 'intaglio help {name} --man' prints")

@@ -11,7 +11,7 @@ from common import Folder, arguments
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 STATE = "--calibration digits.state "
-COMMANDS = ["compile", "calibrate", "inspect", "eval", "compare", "run", "help"]
+COMMANDS = ["compile", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"]
 # name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
 CASES = {
     "none": "",
@@ -55,6 +55,7 @@ CASES = {
     "usage_dump_dir": "compile model.ig --dump-dir dumps",
     "usage_data": "eval model.ig",
     "usage_agreement": "eval model.ig --data test.npy --engine float --min-agreement 90%",
+    "usage_calls": "bench model.ig --calls 0",
     "usage_state": "calibrate model.ig calib.npy",
     "usage_calibrate_data": "calibrate model.ig -o x.state",
     "usage_merge": "calibrate --merge digits.state --samples 0:5 -o x.state",

@@ -1,0 +1,430 @@
+/* intaglio bench: how long the compiled model takes here, and how far each layer is from what this CPU can do. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/peak.h"
+#include "driver/report.h"
+#include "driver/session.h"
+#include "runtime/ig_runtime.h"
+
+#define SECONDS 2.0       /* of timed calls, unless their number is given */
+#define WARM_SECONDS 0.3
+#define LEAST_CALLS 30
+#define MOST_CALLS 200000
+#define MOST_PROFILED 300
+
+struct layer {
+	const struct kir_func *f;
+	double *samples, seconds;
+	double limit; /* seconds that the CPU's peak, or the memory, needs at least */
+	const char *bound;
+};
+
+struct bench {
+	struct ig_session s;
+	struct kir_module *m;
+	struct ig_program *program;
+	struct ig_peak peak;
+	void **in, **out, *arena;
+	double *calls;
+	int64_t n_calls, n_profiled;
+	struct layer *layer;
+	/* of the profiled run */
+	double last, overhead; /* the hook's own time */
+	int64_t round;
+};
+
+static void *aligned(size_t bytes)
+{
+	size_t n = (bytes + 4095) / 4096 * 4096 + 4096;
+	void *p = aligned_alloc(4096, n);
+	if (!p) {
+		fputs("intaglio: error: out of memory\n", stderr);
+		exit(IG_EXIT_DIAG);
+	}
+	memset(p, 0, n);
+	return p;
+}
+
+static size_t bytes_of(const struct ig_graph *g, struct ig_vid v)
+{
+	size_t n;
+	if (!ig_type_bytes(ig_vtype(g, v), &n))
+		IG_BUG("a value's size overflows");
+	return n;
+}
+
+/* Without samples: numbers between -1 and 1, or bytes; always the same. */
+static void invent(const struct ig_type *t, void *data, size_t bytes)
+{
+	uint32_t x = 1;
+	for (size_t i = 0; i < bytes / (t->dtype == IG_DT_F32 ? sizeof(float) : 1); i++) {
+		x = x * 1664525u + 1013904223u;
+		if (t->dtype == IG_DT_F32)
+			((float *)data)[i] = (float)((int32_t)(x >> 8) - (1 << 23)) / (float)(1 << 23);
+		else
+			((uint8_t *)data)[i] = (uint8_t)(x >> 24);
+	}
+}
+
+static bool make_buffers(struct bench *b)
+{
+	const struct ig_graph *g = b->s.quant;
+	const void *const *sample = NULL;
+	struct ig_dataset *ds = NULL;
+	if (ig_opt_given(b->s.o, IG_OPT_DATA)) {
+		if (!(ds = ig_session_data(&b->s, false)))
+			return false;
+		sample = ig_dataset_sample(ds, 0);
+	}
+	b->in = ig_xcalloc((size_t)g->n_inputs + 1, sizeof *b->in);
+	b->out = ig_xcalloc((size_t)g->n_outputs + 1, sizeof *b->out);
+	for (int i = 0; i < g->n_inputs; i++) {
+		size_t n = bytes_of(g, g->input[i]);
+		b->in[i] = aligned(n);
+		if (sample)
+			memcpy(b->in[i], sample[i], n);
+		else
+			invent(ig_vtype(g, g->input[i]), b->in[i], n);
+	}
+	for (int i = 0; i < g->n_outputs; i++)
+		b->out[i] = aligned(bytes_of(g, g->output[i]));
+	b->arena = aligned((size_t)b->m->arena_bytes);
+	if (ds)
+		ig_dataset_free(ds);
+	return true;
+}
+
+static void call(struct bench *b, struct ig_native *n)
+{
+	if (ig_native_run(n, (const void *const *)b->in, b->out, b->arena) != IG_OK)
+		IG_BUG("the compiled object refused its own engine's call");
+}
+
+/* ---- measuring ---- */
+
+static void time_calls(struct bench *b, struct ig_native *n)
+{
+	double start = ig_peak_clock(), end = start + WARM_SECONDS;
+	int64_t warm = 0;
+	do {
+		call(b, n);
+		warm++;
+	} while (ig_peak_clock() < end);
+	double each = (ig_peak_clock() - start) / (double)warm, fit = SECONDS / each;
+	b->n_calls = fit < LEAST_CALLS ? LEAST_CALLS : fit > MOST_CALLS ? MOST_CALLS : (int64_t)fit;
+	if (ig_opt_given(b->s.o, IG_OPT_CALLS))
+		b->n_calls = b->s.o->number[IG_OPT_CALLS];
+	b->calls = ig_xcalloc((size_t)b->n_calls, sizeof *b->calls);
+	for (int64_t i = 0; i < b->n_calls; i++) {
+		start = ig_peak_clock();
+		call(b, n);
+		b->calls[i] = ig_peak_clock() - start;
+	}
+}
+
+static void on_kernel(void *self, int kernel)
+{
+	struct bench *b = self;
+	double now = ig_peak_clock();
+	if (kernel > 0)
+		b->layer[kernel - 1].samples[b->round] = now - b->last;
+	b->last = ig_peak_clock();
+}
+
+static int by_value(const void *x, const void *y)
+{
+	double a = *(const double *)x, b = *(const double *)y;
+	return a < b ? -1 : a > b;
+}
+
+/* v must be sorted; p in 0..1. */
+static double percentile(const double *v, int64_t n, double p)
+{
+	double at = p * (double)(n - 1);
+	int64_t i = (int64_t)at;
+	return i + 1 < n ? v[i] + (v[i + 1] - v[i]) * (at - (double)i) : v[n - 1];
+}
+
+static void measure_overhead(struct bench *b)
+{
+	b->overhead = 1;
+	for (int i = 0; i < 1000; i++) {
+		double start = ig_peak_clock(), t = ig_peak_clock() - start;
+		b->overhead = t < b->overhead ? t : b->overhead;
+	}
+}
+
+static bool profile(struct bench *b)
+{
+	struct ig_program p = *b->program;
+	p.hook = on_kernel;
+	p.hook_self = b;
+	struct ig_native *n = ig_native_new(&p, b->s.diag);
+	if (!n)
+		return false;
+	b->n_profiled = b->n_calls < MOST_PROFILED ? b->n_calls : MOST_PROFILED;
+	b->layer = ig_xcalloc((size_t)b->m->n_funcs + 1, sizeof *b->layer);
+	for (int i = 0; i < b->m->n_funcs; i++)
+		b->layer[i] = (struct layer){.f = b->m->func[i], .samples = ig_xcalloc((size_t)b->n_profiled + 1, sizeof(double))};
+	measure_overhead(b);
+	for (int i = 0; i < 5; i++)
+		call(b, n);
+	for (b->round = 0; b->round < b->n_profiled; b->round++)
+		call(b, n);
+	ig_native_free(n);
+	for (int i = 0; i < b->m->n_funcs; i++) {
+		struct layer *l = &b->layer[i];
+		qsort(l->samples, (size_t)b->n_profiled, sizeof *l->samples, by_value);
+		l->seconds = percentile(l->samples, b->n_profiled, 0.5) - b->overhead;
+		if (l->seconds < 1e-9)
+			l->seconds = 1e-9;
+	}
+	return true;
+}
+
+/* ---- limits ---- */
+
+static bool is_float(const struct bench *b, const struct kir_func *f)
+{
+	const struct ig_node *n = f->node.i >= 0 ? ig_node(b->s.quant, f->node) : NULL;
+	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[1])->dtype == IG_DT_F32;
+}
+
+/* Constants come from where all of the model's memory fits, activations from where those of this layer fit. */
+static void find_limit(struct bench *b, struct layer *l)
+{
+	const struct kir_module *m = b->m;
+	bool *seen = ig_xcalloc((size_t)m->n_bufs + 1, sizeof *seen);
+	int64_t constants = 0, others = 0;
+	for (int i = 0; i < l->f->n; i++) {
+		const struct kir_inst *in = &l->f->inst[i];
+		if (!kir_ops[in->op].has_addr || seen[in->addr.buf])
+			continue;
+		const struct kir_buffer *buf = &m->buf[in->addr.buf];
+		*(buf->space == KIR_CONSTANT ? &constants : &others) += buf->count * kir_elem_bytes(buf->elem);
+		seen[in->addr.buf] = true;
+	}
+	free(seen);
+	double memory = (double)constants / ig_peak_bandwidth(&b->peak, m->const_bytes + m->arena_bytes) + (double)others / ig_peak_bandwidth(&b->peak, others);
+	double product = (double)l->f->macs / (is_float(b, l->f) ? b->peak.fma : b->peak.dot);
+	l->limit = product > memory ? product : memory;
+	l->bound = product <= memory ? "memory" : is_float(b, l->f) ? "float" : "dot";
+}
+
+static int by_loss(const void *x, const void *y)
+{
+	const struct layer *a = x, *b = y;
+	double la = a->seconds - a->limit, lb = b->seconds - b->limit;
+	return la > lb ? -1 : la < lb;
+}
+
+/* ---- report ---- */
+
+static int64_t all_macs(const struct bench *b)
+{
+	int64_t n = 0;
+	for (int i = 0; i < b->m->n_funcs; i++)
+		n += b->m->func[i]->macs;
+	return n;
+}
+
+static void cpu_name(char *name, size_t size)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256];
+	snprintf(name, size, "unknown");
+	while (f && fgets(line, sizeof line, f)) {
+		char *colon = strchr(line, ':');
+		if (strncmp(line, "model name", 10) == 0 && colon) {
+			snprintf(name, size, "%s", colon + (colon[1] == ' ' ? 2 : 1));
+			name[strcspn(name, "\n")] = 0;
+			break;
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+static void print_json(const struct bench *b)
+{
+	char cpu[128];
+	json_t *root = json_object(), *latency = json_object(), *layers = json_array(), *levels = json_array(), *peak = json_object();
+	double median = percentile(b->calls, b->n_calls, 0.5);
+	cpu_name(cpu, sizeof cpu);
+	json_object_set_new(root, "cpu", json_string(cpu));
+	json_object_set_new(root, "target", json_string(b->s.target->name));
+	json_object_set_new(root, "threads", json_integer(1));
+	json_object_set_new(root, "calls", json_integer(b->n_calls));
+	json_object_set_new(latency, "median", json_real(median * 1e3));
+	json_object_set_new(latency, "min", json_real(b->calls[0] * 1e3));
+	json_object_set_new(latency, "p90", json_real(percentile(b->calls, b->n_calls, 0.9) * 1e3));
+	json_object_set_new(latency, "p99", json_real(percentile(b->calls, b->n_calls, 0.99) * 1e3));
+	json_object_set_new(root, "latency_ms", latency);
+	json_object_set_new(root, "gmacs", json_real((double)all_macs(b) / median * 1e-9));
+	json_object_set_new(peak, "dot_gmacs", json_real(b->peak.dot * 1e-9));
+	json_object_set_new(peak, "float_gmacs", json_real(b->peak.fma * 1e-9));
+	for (int i = 0; i < IG_PEAK_LEVELS; i++) {
+		json_t *l = json_object();
+		json_object_set_new(l, "bytes", json_integer(b->peak.level[i].bytes));
+		json_object_set_new(l, "read_gbs", json_real(b->peak.level[i].bandwidth * 1e-9));
+		json_array_append_new(levels, l);
+	}
+	json_object_set_new(peak, "memory", levels);
+	json_object_set_new(root, "peak", peak);
+	for (int i = 0; i < b->m->n_funcs; i++) {
+		const struct layer *l = &b->layer[i];
+		json_t *o = json_object();
+		json_object_set_new(o, "name", json_string(l->f->layer));
+		json_object_set_new(o, "ms", json_real(l->seconds * 1e3));
+		json_object_set_new(o, "macs", json_integer(l->f->macs));
+		json_object_set_new(o, "limit", json_string(l->bound));
+		json_object_set_new(o, "limit_ms", json_real(l->limit * 1e3));
+		json_object_set_new(o, "fraction", json_real(l->limit / l->seconds));
+		json_array_append_new(layers, o);
+	}
+	json_object_set_new(root, "layers", layers);
+	ig_json_print(root, stdout);
+}
+
+static void print_text(const struct bench *b)
+{
+	static const char *const titles[] = {"layer", ">us", ">of all", ">MACs", ">GMAC/s", ">limit us", "limit", ">reached"};
+	char cpu[128], number[32];
+	double median = percentile(b->calls, b->n_calls, 0.5), sum = 0, limits = 0;
+	cpu_name(cpu, sizeof cpu);
+	printf("%s, target %s, one thread\n", cpu, b->s.target->name);
+	printf("peaks: %.0f GMAC/s int8, %.0f GMAC/s float; reading", b->peak.dot * 1e-9, b->peak.fma * 1e-9);
+	for (int i = 0; i < IG_PEAK_LEVELS; i++)
+		printf("%s %.0f GB/s (%" PRId64 " KB)", i ? "," : "", b->peak.level[i].bandwidth * 1e-9, b->peak.level[i].bytes >> 10);
+	printf("\nlatency of %" PRId64 " calls: median %.4f ms, min %.4f, 90 %% %.4f, 99 %% %.4f; %s MACs, %.1f GMAC/s\n\n", b->n_calls, median * 1e3,
+	       b->calls[0] * 1e3, percentile(b->calls, b->n_calls, 0.9) * 1e3, percentile(b->calls, b->n_calls, 0.99) * 1e3,
+	       ig_human(number, (double)all_macs(b)), (double)all_macs(b) / median * 1e-9);
+	for (int i = 0; i < b->m->n_funcs; i++) {
+		sum += b->layer[i].seconds;
+		limits += b->layer[i].limit;
+	}
+	int shown = ig_opt_given(b->s.o, IG_OPT_WORST) && b->s.o->number[IG_OPT_WORST] < b->m->n_funcs ? (int)b->s.o->number[IG_OPT_WORST] : b->m->n_funcs;
+	struct ig_table *t = ig_table_new(titles, 8);
+	for (int i = 0; i < shown; i++) {
+		const struct layer *l = &b->layer[i];
+		ig_table_cell(t, "%s", l->f->layer);
+		ig_table_cell(t, "%.2f", l->seconds * 1e6);
+		ig_table_cell(t, "%.1f %%", 100 * l->seconds / sum);
+		ig_table_cell(t, "%s", l->f->macs ? ig_human(number, (double)l->f->macs) : "-");
+		if (l->f->macs)
+			ig_table_cell(t, "%.1f", (double)l->f->macs / l->seconds * 1e-9);
+		else
+			ig_table_cell(t, "-");
+		ig_table_cell(t, "%.2f", l->limit * 1e6);
+		ig_table_cell(t, "%s", l->bound);
+		ig_table_cell(t, "%.0f %%", 100 * l->limit / l->seconds);
+	}
+	ig_table_print(t, stdout);
+	ig_table_free(t);
+	printf("\nall layers %.1f us, their limits %.1f us: %.0f %% reached\n", sum * 1e6, limits * 1e6, 100 * limits / sum);
+}
+
+/* ---- the command ---- */
+
+static bool prepare(struct bench *b)
+{
+	struct ig_session *s = &b->s;
+	if (!ig_session_prepare(s, s->o->args.v[0]))
+		return false;
+	if (!s->target->triple) {
+		ig_error(s->diag, IG_NOLOC, "target %s has no native code to time: choose another --target", s->target->name);
+		return false;
+	}
+	b->m = ig_session_lower(s, false);
+	if (!b->m)
+		return false;
+	b->program = ig_program_new(s->quant->name, s->quant, b->m, s->target);
+	return make_buffers(b);
+}
+
+static bool measure(struct bench *b)
+{
+	struct ig_native *n = ig_native_new(b->program, b->s.diag);
+	if (!n)
+		return false;
+	time_calls(b, n);
+	ig_native_free(n);
+	if (!profile(b) || !ig_peak_measure(&b->peak, b->s.target, b->s.diag))
+		return false;
+	qsort(b->calls, (size_t)b->n_calls, sizeof *b->calls, by_value);
+	for (int i = 0; i < b->m->n_funcs; i++)
+		find_limit(b, &b->layer[i]);
+	qsort(b->layer, (size_t)b->m->n_funcs, sizeof *b->layer, by_loss);
+	return true;
+}
+
+static void release(struct bench *b)
+{
+	for (int i = 0; b->layer && i < b->m->n_funcs; i++)
+		free(b->layer[i].samples);
+	free(b->layer);
+	free(b->calls);
+	for (int i = 0; b->in && i < b->s.quant->n_inputs; i++)
+		free(b->in[i]);
+	for (int i = 0; b->out && i < b->s.quant->n_outputs; i++)
+		free(b->out[i]);
+	free(b->in);
+	free(b->out);
+	free(b->arena);
+	ig_program_free(b->program);
+	if (b->m)
+		kir_module_free(b->m);
+	ig_session_close(&b->s);
+}
+
+static int run(const struct ig_opts *o)
+{
+	struct bench b = {.n_calls = 0};
+	int status = ig_session_check(o);
+	if (status != IG_EXIT_OK)
+		return status;
+	ig_session_begin(&b.s, o);
+	bool ok = prepare(&b) && measure(&b);
+	if (ok && ig_opt_given(o, IG_OPT_JSON))
+		print_json(&b);
+	else if (ok)
+		print_text(&b);
+	ok = ok && ig_stdout_check(b.s.diag);
+	release(&b);
+	return ok ? IG_EXIT_OK : IG_EXIT_DIAG;
+}
+
+static const struct ig_opt_use opts[] = {
+	{IG_OPT_CALIBRATION, NULL},
+	{IG_OPT_CALIBRATION_SAMPLES, NULL},
+	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_TARGET, NULL},
+	{IG_OPT_DATA, "time with the first of these samples (default: invented numbers)"},
+	{IG_OPT_CALLS, NULL},
+	{IG_OPT_WORST, NULL},
+	{IG_OPT_JSON, NULL},
+	{IG_OPT_QUIET, NULL},
+	{IG_OPT_HELP, NULL},
+};
+const struct ig_command ig_cmd_bench = {
+	.name = "bench",
+	.args = "MODEL",
+	.summary = "latency of the compiled model, each layer's distance from this CPU's limits",
+	.text = "Compiles the model for this CPU and times it in one thread: the distribution of whole\n"
+	        "calls, then each layer by itself in a second build that reads the clock between\n"
+	        "layers. A layer's limit is the time that its multiply-accumulates take at the CPU's\n"
+	        "peak, or its constants and activations at the bandwidth of the cache that holds them,\n"
+	        "whichever is longer; peaks and bandwidths are measured in the same run. Layers are\n"
+	        "listed by the time above their limit, the most first.\n"
+	        "\n"
+	        "Other work on the machine disturbs: prefer the median, and look at min.\n",
+	.examples = "  intaglio bench kws.ig --calibration kws.state\n"
+	            "  intaglio bench kws.ig --calibration kws.state --worst 5\n"
+	            "  intaglio bench kws.ig --calibration kws.state --json\n",
+	.min_args = 1,
+	.max_args = 1,
+	.opts = opts,
+	.run = run,
+};
