@@ -21,6 +21,7 @@ bool ig_affine_fit(const uint8_t t[256], double a, double b, struct ig_affine *f
 	enum { NEAR = 4 };
 	if (!(fabs(a) < 1e6 && fabs(b) < 1e6))
 		return false;
+	f->pack.small = ig_vec_small(255 * fabs(a) + fabs(b) + 1);
 	/* The table rounds several times on its way; near ties a line that is off by as much meets it. */
 	for (int i = 0; i < (2 * NEAR + 1) * (2 * NEAR + 1); i++) {
 		int j = i % (2 * NEAR + 1) - NEAR, k = i / (2 * NEAR + 1) - NEAR;

@@ -3,6 +3,7 @@
 #include "codegen/conv.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* requantize: fixed. Shifts differ from channel to channel, so they are multiplications by powers of two: 2^left before, 2^(31 - right) after. */
@@ -21,6 +22,25 @@ static void pack_fixed(struct ig_conv *c)
 	e->right = ig_pack_channels_i(c, "right", right);
 }
 
+/* No value before packing is larger: activations reach 255 away from their zero point, accumulators wrap at 2^31. */
+static double bound(const struct ig_conv *c)
+{
+	const struct ig_requant *q = &c->e.q;
+	const struct ig_lower *L = c->L;
+	const struct ig_tensor *w = ig_const_data(L->g, c->n->in[1]), *bias = c->n->n_in > 2 ? ig_const_data(L->g, c->n->in[2]) : NULL;
+	int64_t per = c->icg * c->g.kh * c->g.kw;
+	double most = 0;
+	for (int64_t oc = 0; oc < q->n; oc++) {
+		double sum = bias && !q->bias ? fabs((double)((const int32_t *)bias->data)[oc]) : 0;
+		for (int64_t k = 0; k < per; k++)
+			sum += 255 * abs(((const int8_t *)w->data)[oc * per + k]);
+		sum = sum < 2147483648.0 ? sum : 2147483648.0;
+		sum = (sum + (q->bias ? fabs((double)q->bias[oc]) : 0)) * (double)q->m[oc];
+		most = sum > most ? sum : most;
+	}
+	return most + (c->has_res ? 255 * (double)q->residual : 0);
+}
+
 bool ig_epilogue_init(struct ig_conv *c)
 {
 	struct ig_epilogue *e = &c->e;
@@ -30,7 +50,7 @@ bool ig_epilogue_init(struct ig_conv *c)
 		return true;
 	if (!ig_requant_of(c->L->g, c->n, c->L->arena, &e->q, c->L->d))
 		return false;
-	e->pack = (struct ig_vec_pack){e->q.lo, e->q.hi, e->q.zp, false};
+	e->pack = (struct ig_vec_pack){e->q.lo, e->q.hi, e->q.zp, false, false};
 	if (e->q.fixed) {
 		pack_fixed(c);
 		return true;
@@ -38,6 +58,7 @@ bool ig_epilogue_init(struct ig_conv *c)
 	e->m = ig_pack_channels_f(c, "factors", e->q.m);
 	if (e->q.bias)
 		e->bias = ig_pack_channels_f(c, "bias", e->q.bias);
+	e->pack.small = ig_vec_small(bound(c));
 	return true;
 }
 

@@ -39,7 +39,7 @@ struct kir_addr {
 		int64_t coeff;
 	} term[KIR_MAX_TERMS];
 };
-enum { KIR_A_UNSIGNED = 1, KIR_NAN_TO_ZP = 2 };
+enum { KIR_A_UNSIGNED = 1, KIR_NAN_TO_ZP = 2, KIR_SMALL = 4 /* FPACK: |argument| < 2^30, proved by the schedule: the conversion cannot overflow */ };
 struct kir_inst {
 	uint8_t op; /* enum kir_op */
 	uint8_t flags;
@@ -149,6 +149,7 @@ kir_val kb_fma(struct kir_builder *b, kir_val x, kir_val y, kir_val z);
 kir_val kb_select(struct kir_builder *b, kir_val c, kir_val x, kir_val y);
 kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
 kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp);
+kir_val kb_fpack_small(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp); /* KIR_SMALL */
 void kb_prefetch(struct kir_builder *b, struct kir_addr a);
 /* Begins a loop; carried[i] (n of them) is replaced by the value inside the loop. Returns its iv. count 0 is a defect; count 1 is allowed. */
 kir_iv kb_loop(struct kir_builder *b, const char *name, int64_t count, kir_val *carried, int n);

@@ -297,6 +297,13 @@ kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32
 	return in->dst;
 }
 
+kir_val kb_fpack_small(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp)
+{
+	kir_val r = kb_fpack(b, x, lo, hi, zp, false);
+	b->f->inst[b->f->n - 1].flags = KIR_SMALL;
+	return r;
+}
+
 void kb_prefetch(struct kir_builder *b, struct kir_addr a)
 {
 	if (a.buf < 0 || a.buf >= b->m->n_bufs)

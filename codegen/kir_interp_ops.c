@@ -120,6 +120,15 @@ FN(fpack, {
 		d[i] = (uint8_t)((int32_t)ROUND_SMALL(t) + o->zp);
 	}
 })
+/* As fpack; holds the schedule to its word. */
+FN(fpack_small, {
+	const float *a = (const float *)o->a;
+	bool small = true;
+	LANES small &= a[i] < 1073741824.0f && a[i] > -1073741824.0f;
+	if (!small)
+		IG_BUG("kernel IR: the argument of a small fpack is not small");
+	fpack(o, mem);
+})
 FN(fpack_nan, {
 	uint8_t *restrict d = o->d;
 	const float *a = (const float *)o->a;
@@ -313,7 +322,7 @@ kir_dfn kir_dop_fn(const struct kir_inst *in, struct kir_type a)
 	case KIR_BITCAST: fn = copy; break;
 	case KIR_PREFETCH: fn = nothing; break;
 	case KIR_DOT: fn = dot_fn(in, a); break;
-	case KIR_FPACK: fn = in->flags & KIR_NAN_TO_ZP ? fpack_nan : fpack; break;
+	case KIR_FPACK: fn = in->flags & KIR_NAN_TO_ZP ? fpack_nan : in->flags & KIR_SMALL ? fpack_small : fpack; break;
 	case KIR_SEXT:
 	case KIR_ZEXT: fn = widen_fn(in->op == KIR_SEXT, a.elem, in->type.elem); break;
 	case KIR_TRUNC: fn = trunc_fn(a.elem, in->type.elem); break;

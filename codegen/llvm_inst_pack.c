@@ -27,6 +27,7 @@ LLVMValueRef ig_ll_rne(struct ig_ll *l, LLVMValueRef x)
 struct pack {
 	int32_t lo, hi, zp;
 	bool is_signed; /* the range is that of s8 */
+	bool small;     /* the conversion to i32 cannot overflow: the upper bound may be applied to the bytes */
 };
 
 static LLVMValueRef splat_like(struct ig_ll *l, LLVMValueRef x, int32_t v)
@@ -59,6 +60,11 @@ static LLVMValueRef at_most_hi(struct ig_ll *l, const struct pack *k, LLVMValueR
 	return k->hi < (k->is_signed ? 127 : 255) ? bytes_minmax(l, k, bytes, false, k->hi) : bytes;
 }
 
+static LLVMValueRef x86_bounds(struct ig_ll *l, const struct pack *k, LLVMValueRef bytes)
+{
+	return k->small ? at_most_hi(l, k, at_least_lo(l, k, bytes)) : at_least_lo(l, k, bytes);
+}
+
 static LLVMValueRef generic(struct ig_ll *l, const struct pack *k, LLVMValueRef x)
 {
 	x = ig_ll_fminmax(l, true, x, splat_like(l, x, k->lo - k->zp));
@@ -68,10 +74,10 @@ static LLVMValueRef generic(struct ig_ll *l, const struct pack *k, LLVMValueRef 
 	return LLVMBuildTrunc(l->b, x, ig_ll_vec(l->i8, ig_ll_lanes(x)), "");
 }
 
-/* x86: i32 with all values above hi - zp removed and -2^31 for what is far below. */
+/* x86: i32 with all values above hi - zp removed (or later, when small) and -2^31 for what is far below. */
 static LLVMValueRef x86_round(struct ig_ll *l, const struct pack *k, LLVMValueRef x)
 {
-	return ig_ll_rne(l, ig_ll_fminmax(l, false, x, splat_like(l, x, k->hi - k->zp)));
+	return ig_ll_rne(l, k->small ? x : ig_ll_fminmax(l, false, x, splat_like(l, x, k->hi - k->zp)));
 }
 
 /* Four vectors of 512 bits to one of bytes. The pack instructions work in each 128-bit lane: dwords go back to their order by one permutation. */
@@ -85,7 +91,7 @@ static LLVMValueRef avx512_64(struct ig_ll *l, const struct pack *k, LLVMValueRe
 		h[i] = add_sat(l, ig_ll_intrinsic(l, "llvm.x86.avx512.packssdw.512", NULL, 0, q + 2 * i, 2), k->zp);
 	LLVMValueRef r = ig_ll_intrinsic(l, k->is_signed ? "llvm.x86.avx512.packsswb.512" : "llvm.x86.avx512.packuswb.512", NULL, 0, h, 2);
 	r = ig_ll_shuffle(l, ig_ll_bitcast(l, r, ig_ll_vec(l->i32, 16)), NULL, order, 16);
-	return at_least_lo(l, k, ig_ll_bitcast(l, r, ig_ll_vec(l->i8, 64)));
+	return x86_bounds(l, k, ig_ll_bitcast(l, r, ig_ll_vec(l->i8, 64)));
 }
 
 /* One vector of up to 512 bits: the clamp in i32, then one truncation. */
@@ -93,6 +99,10 @@ static LLVMValueRef avx512_16(struct ig_ll *l, const struct pack *k, LLVMValueRe
 {
 	LLVMValueRef r = x86_round(l, k, x), a[2] = {r, splat_like(l, r, k->lo - k->zp)};
 	r = ig_ll_intrinsic1(l, "llvm.smax", a, 2);
+	if (k->small) {
+		LLVMValueRef m[2] = {r, splat_like(l, r, k->hi - k->zp)};
+		r = ig_ll_intrinsic1(l, "llvm.smin", m, 2);
+	}
 	r = LLVMBuildAdd(l->b, r, splat_like(l, r, k->zp), "");
 	return LLVMBuildTrunc(l->b, r, ig_ll_vec(l->i8, ig_ll_lanes(x)), "");
 }
@@ -108,7 +118,7 @@ static LLVMValueRef avx2_32(struct ig_ll *l, const struct pack *k, LLVMValueRef 
 		h[i] = add_sat(l, ig_ll_intrinsic(l, "llvm.x86.avx2.packssdw", NULL, 0, q + 2 * i, 2), k->zp);
 	LLVMValueRef r = ig_ll_intrinsic(l, k->is_signed ? "llvm.x86.avx2.packsswb" : "llvm.x86.avx2.packuswb", NULL, 0, h, 2);
 	r = ig_ll_shuffle(l, ig_ll_bitcast(l, r, ig_ll_vec(l->i32, 8)), NULL, order, 8);
-	return at_least_lo(l, k, ig_ll_bitcast(l, r, ig_ll_vec(l->i8, 32)));
+	return x86_bounds(l, k, ig_ll_bitcast(l, r, ig_ll_vec(l->i8, 32)));
 }
 
 /* Up to 16 floats in 128-bit registers, in order. */
@@ -121,7 +131,7 @@ static LLVMValueRef sse_16(struct ig_ll *l, const struct pack *k, LLVMValueRef x
 	for (int i = 0; i < 2; i++)
 		h[i] = add_sat(l, ig_ll_intrinsic(l, "llvm.x86.sse2.packssdw.128", NULL, 0, q + 2 * i, 2), k->zp);
 	LLVMValueRef v = ig_ll_intrinsic(l, k->is_signed ? "llvm.x86.sse2.packsswb.128" : "llvm.x86.sse2.packuswb.128", NULL, 0, h, 2);
-	return ig_ll_part(l, at_least_lo(l, k, v), 0, n);
+	return ig_ll_part(l, x86_bounds(l, k, v), 0, n);
 }
 
 static LLVMValueRef neon_half(struct ig_ll *l, const struct pack *k, LLVMValueRef x)
@@ -177,7 +187,7 @@ LLVMValueRef ig_ll_inst_fpack(struct ig_ll *l, const struct kir_inst *in)
 {
 	LLVMValueRef x = l->val[in->arg[0]], part[KIR_MAX_LANES];
 	int n = in->type.lanes, lanes;
-	struct pack k = {in->imm.pack.lo, in->imm.pack.hi, in->imm.pack.zp, in->imm.pack.hi <= 127};
+	struct pack k = {in->imm.pack.lo, in->imm.pack.hi, in->imm.pack.zp, in->imm.pack.hi <= 127, in->flags & KIR_SMALL};
 	/* A range that is neither within u8 nor within s8 wraps: no saturating instruction does that. */
 	bool plain_range = k.is_signed ? k.lo >= -128 : k.lo >= 0;
 	LLVMValueRef (*step)(struct ig_ll *, const struct pack *, LLVMValueRef) = step_of(plain_range ? l->t->pack : IG_PACK_GENERIC, n, &lanes);

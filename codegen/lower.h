@@ -77,7 +77,13 @@ kir_val ig_vec_clamp_f(struct kir_builder *b, kir_val x, double lo, double hi); 
 void ig_vec_store_f(struct kir_builder *b, kir_val v, struct kir_addr a, int active);
 /* Joins n equal vectors (n a power of two). */
 kir_val ig_vec_join(struct kir_builder *b, const kir_val *v, int n);
-struct ig_vec_pack { int32_t lo, hi, zp; bool nan; };
+struct ig_vec_pack {
+	int32_t lo, hi, zp;
+	bool nan;   /* the argument may be NaN */
+	bool small; /* its magnitude is below 2^30 */
+};
+static inline bool ig_vec_small(double bound) { return bound < 1e9; }
+kir_val ig_vec_fpack(struct kir_builder *b, kir_val x, const struct ig_vec_pack *q);
 /* fpack of n vectors of `lanes` and a store of their first `active` bytes, in the fewest power-of-two pieces. */
 void ig_vec_store_q(struct kir_builder *b, const kir_val *v, int n, int lanes, const struct ig_vec_pack *q, struct kir_addr a, int active);
 int ig_vec_pow2(int64_t n); /* the least power of two >= n */

@@ -75,7 +75,7 @@ static void store_pixels(struct kir_builder *b, const struct ig_depthwise *d, co
 		if (n == 1) {
 			ig_epilogue_store(b, e, v + p, 1, lanes, out, t->active);
 		} else {
-			kir_val q = kb_fpack(b, ig_vec_join(b, v + p, n), e->pack.lo, e->pack.hi, e->pack.zp, false);
+			kir_val q = ig_vec_fpack(b, ig_vec_join(b, v + p, n), &e->pack);
 			for (int i = 0; i < n; i++, out.base += d->c.out.stride[3])
 				kb_store_n(b, kb_extract(b, q, i * lanes, lanes), out, t->active);
 		}

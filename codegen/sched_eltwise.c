@@ -37,7 +37,8 @@ static kir_val combine(struct kir_builder *b, const struct eltwise *e, const str
 static void quantized_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
 {
 	const struct eltwise *e = ctx;
-	struct ig_vec_pack pack = {e->q.lo, e->q.hi, e->q.zp, false};
+	double bound = e->op == IG_OP_MUL ? 255.0 * 255.0 * (double)e->q.fa : 255.0 * ((double)e->q.fa + (double)e->q.fb);
+	struct ig_vec_pack pack = {e->q.lo, e->q.hi, e->q.zp, false, ig_vec_small(bound)};
 	int lanes = p->lanes < e->lanes ? p->lanes : e->lanes, n = 0;
 	kir_val v[KIR_MAX_LANES];
 	for (int at = 0; at < p->active; at += lanes)

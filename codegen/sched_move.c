@@ -206,7 +206,7 @@ static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam
 	struct ig_nest nest;
 	if (!q || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
 		return ig_low_refuse(L, id, "it converts between float32 and bytes with parameters");
-	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true}, L->lanes};
+	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
 	struct kir_builder b = ig_low_func(L, id);
 	ig_nest_init(&nest, out->type.rank, out->type.dim);
 	ig_nest_view(&nest, out);

@@ -169,7 +169,7 @@ static bool lower_pool(struct ig_lower *L, struct ig_nid id)
 		p.s_x = qi->scale[0];
 		p.s_y = qo->scale[0];
 		p.zx = qi->zero_point[0];
-		p.pack = (struct ig_vec_pack){qo->qmin, qo->qmax, qo->zero_point[0], false};
+		p.pack = (struct ig_vec_pack){qo->qmin, qo->qmax, qo->zero_point[0], false, ig_vec_small(256 * (double)p.s_x / (double)p.s_y)};
 	}
 	struct span *y = IG_NEWN(L->arena, struct span, p.g.oh), *x = IG_NEWN(L->arena, struct span, p.g.ow);
 	int ny = spans(&p, true, y), nx = spans(&p, false, x);

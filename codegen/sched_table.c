@@ -20,7 +20,7 @@ static void table_body(struct kir_builder *b, const struct ig_piece *p, void *ct
 void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256], double a,
                     double c)
 {
-	struct ig_affine line = {.lanes = L->lanes, .pack = {255, 0, ig_qparam(L->g, out->type.q)->zero_point[0], false}};
+	struct ig_affine line = {.lanes = L->lanes, .pack = {255, 0, ig_qparam(L->g, out->type.q)->zero_point[0], false, false}};
 	for (int i = 0; i < 256; i++) { /* an activation's bounds show in the table */
 		line.pack.lo = t[i] < line.pack.lo ? t[i] : line.pack.lo;
 		line.pack.hi = t[i] > line.pack.hi ? t[i] : line.pack.hi;
@@ -118,7 +118,7 @@ static bool normalize_lines(struct ig_lower *L, struct ig_nid id, const struct k
 	const struct ig_node *n = ig_node(L->g, id);
 	const struct ig_qparam *q = ig_qparam(L->g, out->type.q);
 	int64_t channels = out->type.dim[1], row = out->type.dim[3] * channels, period = channels * 4 * L->lanes;
-	struct ig_affine f = {.per_channel = true, .lanes = L->lanes, .pack = {q->qmin, q->qmax, q->zero_point[0], false}};
+	struct ig_affine f = {.per_channel = true, .lanes = L->lanes, .pack = {q->qmin, q->qmax, q->zero_point[0], false, false}};
 	if (out->type.rank != 4 || channels > 16 || out->stride[3] != channels || in->stride[3] != channels || (channels > 1 && (out->stride[1] != 1 || in->stride[1] != 1)))
 		return false;
 	float *ab = IG_NEWN(L->arena, float, 2 * period);

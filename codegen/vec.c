@@ -87,6 +87,11 @@ kir_val ig_vec_join(struct kir_builder *b, const kir_val *v, int n)
 	return kb_op2(b, KIR_CONCAT, lo, hi);
 }
 
+kir_val ig_vec_fpack(struct kir_builder *b, kir_val x, const struct ig_vec_pack *q)
+{
+	return q->small ? kb_fpack_small(b, x, q->lo, q->hi, q->zp) : kb_fpack(b, x, q->lo, q->hi, q->zp, q->nan);
+}
+
 void ig_vec_store_q(struct kir_builder *b, const kir_val *v, int n, int lanes, const struct ig_vec_pack *q, struct kir_addr a, int active)
 {
 	while (active > 0) {
@@ -94,7 +99,7 @@ void ig_vec_store_q(struct kir_builder *b, const kir_val *v, int n, int lanes, c
 		while (2 * k <= n && k < 4) /* four vectors of 32-bit lanes make one of bytes */
 			k *= 2;
 		int now = active < k * lanes ? active : k * lanes;
-		kb_store_n(b, kb_fpack(b, ig_vec_join(b, v, k), q->lo, q->hi, q->zp, q->nan), a, now);
+		kb_store_n(b, ig_vec_fpack(b, ig_vec_join(b, v, k), q), a, now);
 		a.base += now;
 		active -= now;
 		v += k;

@@ -25,9 +25,10 @@ struct net {
 	struct rng r;
 	int n;
 	bool native; /* run the compiled object too, where this CPU can */
+	bool dull;   /* saturated results are the point */
 };
 
-static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0, false}; }
+static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0, false, false}; }
 static inline const char *net_name(struct net *t, const char *what) { return ig_arena_printf(t->g->arena, "%s%d", what, t->n++); }
 
 static inline struct ig_vid net_random(struct net *t, enum ig_dtype dt, int rank, const int64_t *dims, float scale)
@@ -268,7 +269,8 @@ static inline void net_check(struct net *t)
 	for (int i = 0; i < t->g->n_inputs; i++)
 		in[i] = net_data(t, ig_vtype(t->g, t->g->input[i]), &t->r);
 	ig_interp_run(it, in);
-	check_lively(t, it);
+	if (!t->dull)
+		check_lively(t, it);
 	for (int i = 0; i < n; i++) {
 		check_target(t, targets[i], true, it, in);
 		check_target(t, targets[i], false, it, in);

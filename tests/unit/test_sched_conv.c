@@ -143,11 +143,30 @@ static void fixed_point(void **state)
 	}
 }
 
+/* Results far outside of the bytes, below and above what 16 and 32 bits hold, with full and narrow ranges. */
+static void saturation(void **state)
+{
+	static const float scales[] = {1e-2f, 1e-5f, 1e-8f, 1e-14f};
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(scales); i++)
+		for (int oc = 1; oc < 80; oc += 26) {
+			struct net t = net_new(240 + i);
+			struct geom k = {16, 5, 6, oc, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+			struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 16, 5, 6)), 2.0f / 255, 128);
+			struct ig_vid y = net_conv(&t, IG_OP_CONV2D, x, &k, IG_NOVAL, 0), z = net_conv(&t, IG_OP_CONV2D, x, &k, y, 0);
+			set_q(t.g, z, IG_DT_U8, scales[i], 77);
+			ig_attr_set_float(t.g, ig_value(t.g, z)->def, IG_A_MAX, (double)scales[i] * (oc % 2 ? 100 : 300)); /* a narrow range: up to 177 */
+			t.native = t.dull = true;
+			net_output(&t, z);
+			net_check(&t);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all),
-	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(fixed_point),
+	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(fixed_point), cmocka_unit_test(saturation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
