@@ -15,6 +15,13 @@ struct kc {
 	int64_t at_byte, at_float, at_out;
 };
 
+static uint32_t next(uint32_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 17;
+	return *s ^= *s << 5;
+}
+
 /* ---- reading and storing ---- */
 
 static kir_val ld(struct kc *k, enum kir_elem e, int lanes)
@@ -384,26 +391,166 @@ static struct ig_io_info io_info(const char *name, enum ig_dtype dt, int64_t n)
 	return (struct ig_io_info){.name = name, .type = {.dtype = dt, .rank = 1, .dim = {n}, .q = IG_NOQ}};
 }
 
-void kir_case_build(struct kir_case *c, int i, const struct ig_target *t)
+static struct kc begin(const char *name)
 {
-	struct kc k = {.m = kir_module_new(cases[i].name)};
+	struct kc k = {.m = kir_module_new(name)};
 	k.bytes = io_buffer(k.m, "bytes", KIR_IN, KIR_I8, IN_BYTES, 0);
 	k.floats = io_buffer(k.m, "floats", KIR_IN, KIR_F32, IN_FLOATS, 1);
 	k.out = io_buffer(k.m, "out", KIR_OUT, KIR_I8, OUT_BYTES, 0);
 	k.m->n_inputs = 2;
 	k.m->n_outputs = 1;
 	k.b = (struct kir_builder){k.m, kir_func_add(k.m, "first", IG_NONODE)};
-	cases[i].build(&k);
-	k.m->buf[k.out].count = k.at_out;
-	*c = (struct kir_case){.name = cases[i].name, .m = k.m};
+	return k;
+}
+
+static void finish(struct kir_case *c, struct kc *k, const char *name, const struct ig_target *t)
+{
+	k->m->buf[k->out].count = k->at_out;
+	*c = (struct kir_case){.name = name, .m = k->m};
 	c->in[0] = io_info("bytes", IG_DT_U8, IN_BYTES);
 	c->in[1] = io_info("floats", IG_DT_F32, IN_FLOATS);
-	c->out[0] = io_info("out", IG_DT_U8, k.at_out);
-	c->p = (struct ig_program){.name = cases[i].name, .module = k.m, .target = t, .in = c->in, .out = c->out, .n_in = 2, .n_out = 1, .hash = 1234567890123u};
+	c->out[0] = io_info("out", IG_DT_U8, k->at_out);
+	c->p = (struct ig_program){.name = name, .module = k->m, .target = t, .in = c->in, .out = c->out, .n_in = 2, .n_out = 1, .hash = 1234567890123u};
 	struct ig_diag *d = ig_diag_new(stderr, false);
-	if (!ig_memplan(k.m, NULL, d) || !kir_verify(k.m, d))
-		IG_BUG("kernel-IR case %s does not verify", c->name);
+	if (!ig_memplan(k->m, NULL, d) || !kir_verify(k->m, d))
+		IG_BUG("kernel-IR case %s does not verify", name);
 	ig_diag_free(d);
+}
+
+void kir_case_build(struct kir_case *c, int i, const struct ig_target *t)
+{
+	struct kc k = begin(cases[i].name);
+	cases[i].build(&k);
+	finish(c, &k, cases[i].name, t);
+}
+
+/* ---- random programs ---- */
+
+enum { POOL = 24, STEPS = 120 };
+struct pool {
+	struct kc *k;
+	uint32_t s;
+	kir_val v[POOL];
+};
+
+static struct kir_type type_at(struct pool *p, int i)
+{
+	return kb_type(&p->k->b, p->v[i]);
+}
+
+/* Some value that `ok` likes, -1: none. */
+static int pick(struct pool *p, bool (*ok)(struct kir_type t, struct kir_type like), struct kir_type like)
+{
+	for (int tries = 0, i = (int)(next(&p->s) % POOL); tries < POOL; tries++, i = (i + 1) % POOL)
+		if (ok(type_at(p, i), like))
+			return i;
+	return -1;
+}
+
+static bool same(struct kir_type t, struct kir_type like) { return t.elem == like.elem && t.lanes == like.lanes; }
+static bool flags_for(struct kir_type t, struct kir_type like) { return t.elem == KIR_I1 && t.lanes == like.lanes; }
+
+/* A clamp that keeps rounding to i32 defined, NaN included. */
+static kir_val in_range(struct kir_builder *b, kir_val x)
+{
+	int n = kb_type(b, x).lanes;
+	return kb_op2(b, KIR_FMIN, kb_op2(b, KIR_FMAX, x, kb_const_f(b, n, -2147483648.0f)), kb_const_f(b, n, 2147483520.0f));
+}
+
+static kir_val fresh_value(struct pool *p)
+{
+	static const enum kir_elem elems[] = {KIR_I8, KIR_I8, KIR_I16, KIR_I32, KIR_I32, KIR_I64, KIR_F32, KIR_F32};
+	enum kir_elem e = elems[next(&p->s) % IG_COUNTOF(elems)];
+	int lanes = 1 << next(&p->s) % 7;
+	struct kir_type t = KIR_T(e, lanes);
+	if (next(&p->s) % 4 == 0)
+		return e == KIR_F32 ? kb_const_f(&p->k->b, lanes, (float)(int)(next(&p->s) % 512) * 0.37f - 90) : kb_const_i(&p->k->b, t, (int)next(&p->s) >> next(&p->s) % 31);
+	if (e != KIR_F32 && next(&p->s) % 3 == 0)
+		return kb_load_n(&p->k->b, t, kb_addr(p->k->bytes, next(&p->s) % 3000), 1 + (int)(next(&p->s) % (uint32_t)lanes));
+	return ld(p->k, e, lanes);
+}
+
+static kir_val integer_step(struct pool *p, kir_val x, int other)
+{
+	static const enum kir_op ops[] = {KIR_ADD, KIR_SUB, KIR_MUL, KIR_SMIN, KIR_SMAX, KIR_UMIN, KIR_UMAX, KIR_AND, KIR_OR, KIR_XOR, KIR_CMPLT, KIR_CMPEQ};
+	static const enum kir_op shifts[] = {KIR_SHL, KIR_SHRU, KIR_SHRS};
+	struct kir_builder *b = &p->k->b;
+	struct kir_type t = kb_type(b, x);
+	uint32_t r = next(&p->s);
+	int bits = kir_elem_bits((enum kir_elem)t.elem);
+	switch (r % 8) {
+	case 0: return kb_shift(b, shifts[r / 8 % 3], x, (int)(r / 64 % (uint32_t)bits));
+	case 1: return t.elem < KIR_I64 ? kb_op1(b, r & 64 ? KIR_SEXT : KIR_ZEXT, KIR_T(t.elem + 1 + (t.elem < KIR_I32 && r & 128), t.lanes), x) : x;
+	case 2: return t.elem > KIR_I8 ? kb_op1(b, KIR_TRUNC, KIR_T(t.elem - 1 - (t.elem > KIR_I16 && r & 128), t.lanes), x) : x;
+	case 3: return t.elem == KIR_I32 ? kb_op1(b, KIR_ITOF, KIR_T(KIR_F32, t.lanes), x) : t.elem == KIR_I8 ? kb_lut(b, KIR_I8, x, kb_addr(p->k->bytes, r % 3000)) : x;
+	default: return kb_op2(b, ops[r / 8 % IG_COUNTOF(ops)], x, p->v[other]);
+	}
+}
+
+static kir_val float_step(struct pool *p, kir_val x, int other)
+{
+	static const enum kir_op ops[] = {KIR_ADD, KIR_SUB, KIR_MUL, KIR_DIV, KIR_FMIN, KIR_FMAX, KIR_CMPLT, KIR_CMPEQ};
+	struct kir_builder *b = &p->k->b;
+	struct kir_type t = kb_type(b, x);
+	uint32_t r = next(&p->s);
+	int32_t zp = (int32_t)(r / 64 % 256), lo = (int32_t)(r / 16384 % 100), hi = 255 - (int32_t)(r >> 26);
+	switch (r % 8) {
+	case 0: return kb_op1(b, KIR_RNE, KIR_T(KIR_I32, t.lanes), in_range(b, x));
+	case 1: return kb_fpack(b, x, lo, hi, zp, true);
+	case 2: return kb_fpack(b, x, lo - 128, hi - 128, zp - 128, true);
+	case 3: return kb_fma(b, x, p->v[other], x);
+	default: return kb_op2(b, ops[r / 8 % IG_COUNTOF(ops)], x, p->v[other]);
+	}
+}
+
+/* Changes of shape, which any element allows. */
+static kir_val lane_step(struct pool *p, kir_val x, int other)
+{
+	struct kir_builder *b = &p->k->b;
+	struct kir_type t = kb_type(b, x);
+	uint32_t r = next(&p->s);
+	int part = 1 << r / 16 % 7;
+	if (r % 4 < 2 && t.lanes <= 64)
+		return kb_op2(b, r & 1 ? KIR_CONCAT : KIR_INTERLEAVE, x, p->v[other]);
+	if (r % 4 == 2 && t.lanes == 1)
+		return kb_op1(b, KIR_SPLAT, KIR_T(t.elem, part), x);
+	part = part > t.lanes ? t.lanes : part;
+	return kb_extract(b, x, (int)(r / 1024 % (uint32_t)(t.lanes - part + 1)), part);
+}
+
+static kir_val random_step(struct pool *p)
+{
+	struct kir_builder *b = &p->k->b;
+	uint32_t r = next(&p->s);
+	kir_val x = p->v[r % POOL];
+	struct kir_type t = kb_type(b, x);
+	int other = pick(p, same, t), flags = pick(p, flags_for, t);
+	if (r / 32 % 8 == 0)
+		return fresh_value(p);
+	if (t.elem == KIR_I1)
+		return r & 256 ? kb_op1(b, r & 512 ? KIR_SEXT : KIR_ZEXT, KIR_T(1 + r / 1024 % 4, t.lanes), x) : kb_op2(b, r & 512 ? KIR_AND : KIR_XOR, x, p->v[other]);
+	if (flags >= 0 && r / 32 % 8 < 3)
+		return kb_select(b, p->v[flags], x, p->v[other]);
+	if (r / 32 % 8 == 3)
+		return lane_step(p, x, other);
+	return t.elem == KIR_F32 ? float_step(p, x, other) : integer_step(p, x, other);
+}
+
+void kir_case_random(struct kir_case *c, uint32_t seed, const struct ig_target *t)
+{
+	struct kc k = begin("random");
+	struct pool p = {.k = &k, .s = seed * 2654435761u + 1};
+	for (int i = 0; i < POOL; i++)
+		p.v[i] = fresh_value(&p);
+	for (int i = 0; i < STEPS; i++) {
+		kir_val v = random_step(&p);
+		p.v[next(&p.s) % POOL] = v;
+		if (i % 5 == 4)
+			st(&k, v);
+	}
+	for (int i = 0; i < POOL; i++)
+		st(&k, p.v[i]);
+	finish(c, &k, "random", t);
 }
 
 void kir_case_free(struct kir_case *c)
@@ -420,13 +567,6 @@ size_t kir_case_in_bytes(const struct kir_case *c)
 size_t kir_case_out_bytes(const struct kir_case *c)
 {
 	return (size_t)c->out[0].type.dim[0];
-}
-
-static uint32_t next(uint32_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 17;
-	return *s ^= *s << 5;
 }
 
 void kir_case_fill(const struct kir_case *c, unsigned seed, unsigned char *data)

@@ -13,6 +13,8 @@ struct kir_case {
 int kir_case_count(void);
 /* Builds case i for target t (facts of the program only: the module is the same for every target). IG_BUG when it does not verify. */
 void kir_case_build(struct kir_case *c, int i, const struct ig_target *t);
+/* A random program of some hundred instructions on values of many types. */
+void kir_case_random(struct kir_case *c, uint32_t seed, const struct ig_target *t);
 void kir_case_free(struct kir_case *c);
 /* The bytes of all inputs of sample `seed`, one input after the other; of all outputs. */
 size_t kir_case_in_bytes(const struct kir_case *c);

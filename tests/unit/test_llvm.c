@@ -48,12 +48,17 @@ static void native_equals_interp(struct kir_case *c, struct ig_native *n, unsign
 	free(arena);
 }
 
+enum { RANDOM = 60 };
+
 static void all_cases(const struct ig_target *t)
 {
-	for (int i = 0; i < kir_case_count(); i++) {
+	for (int i = 0; i < kir_case_count() + RANDOM; i++) {
 		struct kir_case c;
 		struct ig_diag *d = diag();
-		kir_case_build(&c, i, t);
+		if (i < kir_case_count())
+			kir_case_build(&c, i, t);
+		else
+			kir_case_random(&c, (uint32_t)(i - kir_case_count()), t);
 		struct ig_native *n = ig_native_new(&c.p, d);
 		assert_non_null(n);
 		for (unsigned seed = 0; seed < 3; seed++)
