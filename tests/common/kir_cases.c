@@ -210,7 +210,11 @@ static void fpack(struct kc *k)
 				continue;
 			/* values near the bounds, with ties */
 			kir_val h = kb_op1(&k->b, KIR_ITOF, KIR_T(KIR_F32, n), kb_op1(&k->b, KIR_SEXT, KIR_T(KIR_I32, n), ld(k, KIR_I16, n)));
-			st(k, kb_fpack(&k->b, kb_op2(&k->b, KIR_MUL, h, kb_const_f(&k->b, n, 1.0f / 64)), range[i][0], range[i][1], range[i][2], false));
+			h = kb_op2(&k->b, KIR_MUL, h, kb_const_f(&k->b, n, 1.0f / 64));
+			st(k, kb_fpack(&k->b, h, range[i][0], range[i][1], range[i][2], false));
+			st(k, kb_fpack_small(&k->b, h, range[i][0], range[i][1], range[i][2]));
+			h = kb_op2(&k->b, KIR_MUL, h, kb_const_f(&k->b, n, 2097151)); /* nearly 2^30 */
+			st(k, kb_fpack_small(&k->b, h, range[i][0], range[i][1], range[i][2]));
 		}
 }
 
@@ -498,6 +502,10 @@ static kir_val float_step(struct pool *p, kir_val x, int other)
 	case 0: return kb_op1(b, KIR_RNE, KIR_T(KIR_I32, t.lanes), in_range(b, x));
 	case 1: return kb_fpack(b, x, lo, hi, zp, true);
 	case 2: return kb_fpack(b, x, lo - 128, hi - 128, zp - 128, true);
+	case 4:
+		if (r & 64)
+			return kb_fpack_small(b, kb_op2(b, KIR_FMIN, kb_op2(b, KIR_FMAX, x, kb_const_f(b, t.lanes, -1e9f)), kb_const_f(b, t.lanes, 1e9f)), lo, hi, zp);
+		return kb_op2(b, KIR_SUB, x, p->v[other]);
 	case 3: return kb_fma(b, x, p->v[other], x);
 	default: return kb_op2(b, ops[r / 8 % IG_COUNTOF(ops)], x, p->v[other]);
 	}
