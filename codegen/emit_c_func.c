@@ -541,7 +541,7 @@ bool ig_ec_touches(const struct kir_module *m, const struct kir_func *f, enum ki
 
 static bool name_taken(const struct printer *pr, const char *name, kir_iv upto)
 {
-	static const char *const reserved[] = {"i", "w", "arena", "do", "if", "int", "for", "COPY", "ALIGNED64"};
+	static const char *const reserved[] = {"i", "w", "arena", "do", "if", "int", "for", "COPY", "FAR", "ALIGNED64"};
 	for (size_t i = 0; i < IG_COUNTOF(reserved); i++)
 		if (!strcmp(name, reserved[i]))
 			return true;

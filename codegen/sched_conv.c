@@ -8,6 +8,8 @@
 #define MAX_ACC 64
 #define UNROLL 4        /* dot steps in the body of the innermost loop: more lets the register allocator spill */
 #define MAX_STRAIGHT 10 /* windows of at most so many steps have no loop */
+/* C source is unrolled by its compiler: text written out would only be slow to compile and long to read. */
+#define IS_SOURCE(c) (!(c)->L->t->triple)
 
 /* Addresses of one register tile. */
 struct tile {
@@ -34,7 +36,8 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	int64_t width = (int64_t)t->nv * c->lanes * c->group, segment = c->steps * width;
 	int n = t->pixels * t->nv;
 	struct kir_addr a = t->a, w = t->w;
-	if (c->rows * c->cols * c->steps <= MAX_STRAIGHT) {
+	int64_t unroll = IS_SOURCE(c) ? 1 : UNROLL;
+	if (c->rows * c->cols * c->steps <= (IS_SOURCE(c) ? 1 : MAX_STRAIGHT)) {
 		for (int64_t s = 0; s < c->rows * c->cols; s++) {
 			a = t->a, w = t->w;
 			a.base += s / c->cols * c->row_step + s % c->cols * c->col_step;
@@ -48,18 +51,18 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	ig_vec_term(&w, row, c->cols * segment);
 	ig_vec_term(&a, col, c->col_step);
 	ig_vec_term(&w, col, segment);
-	int64_t turns = c->steps / UNROLL;
+	int64_t turns = c->steps / unroll;
 	if (turns > 1) {
 		kir_iv kk = kb_loop(b, "k", turns, acc, n);
 		struct kir_addr ak = a, wk = w;
-		kb_addr_add(&ak, kk, UNROLL * c->group);
-		kb_addr_add(&wk, kk, UNROLL * width);
-		run_steps(c, k, b, t, acc, ak, wk, 0, UNROLL);
+		kb_addr_add(&ak, kk, unroll * c->group);
+		kb_addr_add(&wk, kk, unroll * width);
+		run_steps(c, k, b, t, acc, ak, wk, 0, unroll);
 		kb_end(b, acc, n);
 	} else {
 		turns = 0;
 	}
-	run_steps(c, k, b, t, acc, a, w, turns * UNROLL, c->steps - turns * UNROLL);
+	run_steps(c, k, b, t, acc, a, w, turns * unroll, c->steps - turns * unroll);
 	ig_vec_end(b, col, acc, n);
 	ig_vec_end(b, row, acc, n);
 }

@@ -1,60 +1,77 @@
-/* The same-bytes suite over random graphs.
+/* The same-bytes suite.
 
      bits_check engines FIRST STEP COUNT
-   takes seeds FIRST, FIRST + STEP, ... until COUNT graphs count, and compares, for each: the graph interpreter (the norm), the kernel-IR interpreter and the
-   native object of every target this CPU runs (the kernel IR of the others too), every stored tensor, with and without reuse of memory.
+     bits_check model FILE DATA FIRST COUNT
+   compare the graph interpreter (the norm), the kernel-IR interpreter for every target, and the native object of every target this CPU runs (or of a stand-in with
+   the same instructions): every stored tensor, with and without reuse of memory. `engines` takes random graphs, seeds FIRST, FIRST + STEP, ... until COUNT
+   of them count; `model` a quantized model (compile --emit ir) and samples of a data file.
 
-     bits_check emit FOLDER FIRST STEP COUNT TARGET...
-   writes for the same seeds gSEED.c (target c) or gSEED-TARGET.o, models.c and data.bin for batch.c, which compares them elsewhere. */
+     bits_check emit FOLDER TARGET FIRST STEP COUNT
+     bits_check emit-model FOLDER TARGET FILE DATA FIRST COUNT
+   write for the same graphs NAME.c (target c) or NAME.o, models.def and data.bin for batch.c, which makes the comparison elsewhere. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codegen/codegen.h"
+#include "frontend/dataset.h"
+#include "frontend/frontend.h"
 #include "ir/outfile.h"
 #include "tests/bits/arith.h"
 #include "tests/bits/graphgen.h"
+#include "tests/common/stand_in.h"
 
-enum { SAMPLES = 4 };
+enum { SAMPLES = 4, MAX_SAMPLES = 1000, MAX_OUTPUTS = 16, MAX_ENGINES = 40 };
 
 struct run {
 	struct ig_diag *d;
-	struct bits_case c;
+	struct bits_case c;      /* random graphs */
+	const struct ig_graph *g;
+	const char *what;        /* of the graph, for messages */
+	const char *again;
 	struct ig_interp *it;
 	struct ig_arena *a;
-	const void **in[SAMPLES];
+	int samples;
+	const void *const **in;
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
 	int64_t graphs, dull, emitted;
 	struct bits_counts counts;
 };
 
-/* ---- the norm ---- */
+/* ---- the graphs ---- */
+
+static bool begin_graph(struct run *r, const struct ig_graph *g)
+{
+	r->g = g;
+	r->it = ig_interp_new(g, r->d);
+	r->wrong += !r->it;
+	return r->it && g->n_outputs <= MAX_OUTPUTS;
+}
 
 /* Prepares a seed: false when the graph says too little (or has no layer). */
 static bool begin_case(struct run *r, uint64_t seed)
 {
 	bool tells = true, layers = false;
-	if (!bits_case_build(&r->c, seed, r->d)) {
-		fprintf(stderr, "seed %llu: the passes fail\n", (unsigned long long)seed);
-		r->wrong++;
-		return false;
-	}
-	r->it = ig_interp_new(r->c.g, r->d);
-	if (!r->it) {
-		fprintf(stderr, "seed %llu: the graph interpreter refuses\n", (unsigned long long)seed);
-		r->wrong++;
-		return false;
-	}
 	r->a = ig_arena_new();
+	r->what = ig_arena_printf(r->a, "seed %llu", (unsigned long long)seed);
+	if (!bits_case_build(&r->c, seed, r->d) || !begin_graph(r, r->c.g)) {
+		fprintf(stderr, "%s: the passes or the graph interpreter fail\n", r->what);
+		r->wrong++;
+		return false;
+	}
+	r->what = ig_arena_printf(r->a, "seed %llu (%s, %s)", (unsigned long long)seed, bits_flavour_names[r->c.flavour], r->c.preset);
+	r->again = ig_arena_printf(r->a, "engines %llu 1 1", (unsigned long long)seed);
+	r->samples = SAMPLES;
+	r->in = IG_NEWN(r->a, const void *const *, SAMPLES);
 	for (int s = 0; s < SAMPLES; s++)
-		r->in[s] = bits_sample(r->c.g, seed, s, r->c.flavour, r->a);
+		r->in[s] = bits_sample(r->g, seed, s, r->c.flavour, r->a);
 	ig_interp_run(r->it, r->in[0]);
-	for (int i = 0; i < r->c.g->n_outputs; i++)
-		tells &= bits_tells(r->c.g, ig_interp_value(r->it, r->c.g->output[i]));
-	for (struct ig_nid id = ig_first(r->c.g); id.i >= 0; id = ig_next(r->c.g, id))
-		layers |= ig_ops[ig_node(r->c.g, id)->op].macs;
+	for (int i = 0; i < r->g->n_outputs; i++)
+		tells &= bits_tells(r->g, ig_interp_value(r->it, r->g->output[i]));
+	for (struct ig_nid id = ig_first(r->g); id.i >= 0; id = ig_next(r->g, id))
+		layers |= ig_ops[ig_node(r->g, id)->op].macs;
 	r->dull += !tells;
-	return tells && layers && r->c.g->n_outputs;
+	return tells && layers && r->g->n_outputs;
 }
 
 static void end_case(struct run *r)
@@ -68,14 +85,48 @@ static void end_case(struct run *r)
 
 static void note_case(struct run *r)
 {
-	const struct ig_graph *g = r->c.g;
 	r->graphs++;
 	r->flavours[r->c.flavour]++;
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
-		const struct ig_node *n = ig_node(g, id);
-		r->ops[n->op][ig_vtype(g, n->out[0])->q.i >= 0]++;
-		bits_count(g, r->it, n, &r->counts);
+	for (struct ig_nid id = ig_first(r->g); id.i >= 0; id = ig_next(r->g, id)) {
+		const struct ig_node *n = ig_node(r->g, id);
+		r->ops[n->op][ig_vtype(r->g, n->out[0])->q.i >= 0]++;
+		bits_count(r->g, r->it, n, &r->counts);
 	}
+}
+
+static size_t tensor_bytes(const struct ig_type *t)
+{
+	size_t n;
+	if (!ig_type_bytes(t, &n))
+		IG_BUG("no size");
+	return n;
+}
+
+/* A quantized model and samples [first, first + count) of a data file, copied. */
+static struct ig_model *begin_model(struct run *r, const char *path, const char *data, int64_t first, int64_t count)
+{
+	struct ig_model *m = ig_model_load(path, r->d);
+	if (!m || count > MAX_SAMPLES || !begin_graph(r, m->graph))
+		return NULL;
+	r->a = ig_arena_new();
+	r->what = path;
+	r->again = "model ...";
+	struct ig_dataset *ds = ig_dataset_open(r->g, (const char *const[]){data}, 1, true, r->d);
+	if (!ds || !ig_dataset_slice(ds, first, first + count, r->d))
+		return NULL;
+	r->samples = (int)count;
+	r->in = IG_NEWN(r->a, const void *const *, count);
+	for (int s = 0; s < r->samples; s++) {
+		const void *const *from = ig_dataset_sample(ds, s);
+		const void **to = IG_NEWN(r->a, const void *, r->g->n_inputs);
+		for (int i = 0; i < r->g->n_inputs; i++) {
+			size_t n = tensor_bytes(ig_vtype(r->g, r->g->input[i]));
+			to[i] = memcpy(ig_arena_alloc(r->a, n, 1), from[i], n);
+		}
+		r->in[s] = to;
+	}
+	ig_dataset_free(ds);
+	return m;
 }
 
 /* ---- comparison ---- */
@@ -96,93 +147,138 @@ static bool equal(const struct ig_type *t, const void *a, const void *b, int64_t
 	return true;
 }
 
-static void wrong(struct run *r, const char *engine, const struct ig_target *t, int sample, const char *what, int64_t at)
+static void wrong(struct run *r, const char *engine, const char *target, int sample, const char *what, int64_t at)
 {
 	if (r->wrong++ < 20)
-		fprintf(stderr, "seed %llu (%s, %s) sample %d: %s %s: %s differs, first at element %lld\n  again: bits_check engines %llu 1 1\n",
-		        (unsigned long long)r->c.seed, bits_flavour_names[r->c.flavour], r->c.preset, sample, t->name, engine, what, (long long)at, (unsigned long long)r->c.seed);
+		fprintf(stderr, "%s sample %d: %s %s: %s differs, first at element %lld\n  again: bits_check %s\n", r->what, sample, target, engine, what, (long long)at, r->again);
 }
 
-static void compare_outputs(struct run *r, const char *engine, const struct ig_target *t, int sample, void *const *out)
+/* One module on one engine. */
+struct engine {
+	const char *name, *target;
+	struct kir_module *m;
+	bool keep, owns_module;
+	struct kir_interp *kir;      /* or */
+	struct ig_native *native;
+	struct ig_program *program;
+	void *arena, *out[MAX_OUTPUTS];
+};
+
+static void compare_outputs(struct run *r, const struct engine *e, int sample)
 {
-	for (int i = 0; i < r->c.g->n_outputs; i++) {
-		const struct ig_tensor *want = ig_interp_value(r->it, r->c.g->output[i]);
-		int64_t at;
+	for (int i = 0; i < r->g->n_outputs; i++) {
+		const struct ig_tensor *want = ig_interp_value(r->it, r->g->output[i]);
+		int64_t at = 0;
 		r->bytes += (int64_t)want->bytes;
-		if (memcmp(want->data, out[i], want->bytes)) { /* the bits of NaN too: an output's is canonical */
-			equal(&want->type, want->data, out[i], &at);
-			wrong(r, engine, t, sample, r->c.g->output_name[i], at);
+		if (memcmp(want->data, e->out[i], want->bytes)) { /* the bits of NaN too: an output's is canonical */
+			equal(&want->type, want->data, e->out[i], &at);
+			wrong(r, e->name, e->target, sample, r->g->output_name[i], at);
 		}
 	}
 }
 
-static void compare_tensors(struct run *r, const char *engine, const struct ig_target *t, int sample, const struct kir_module *m, void *const *out, const void *arena)
+static void compare_tensors(struct run *r, const struct engine *e, int sample)
 {
-	for (int i = 0; i < m->n_tensors; i++) {
-		const struct ig_tensor *want = ig_interp_value(r->it, m->tensor[i].value);
+	for (int i = 0; i < e->m->n_tensors; i++) {
+		const struct ig_tensor *want = ig_interp_value(r->it, e->m->tensor[i].value);
 		void *got = ig_xcalloc(want->bytes + 1, 1);
 		int64_t at;
-		kir_tensor_read(m, &m->tensor[i], r->in[sample], out, arena, got);
+		kir_tensor_read(e->m, &e->m->tensor[i], r->in[sample], e->out, e->arena, got);
 		r->tensors++;
 		r->bytes += (int64_t)want->bytes;
 		if (!equal(&want->type, want->data, got, &at))
-			wrong(r, engine, t, sample, m->tensor[i].name, at);
+			wrong(r, e->name, e->target, sample, e->m->tensor[i].name, at);
 		free(got);
 	}
 }
 
-static void *arena_new(const struct kir_module *m)
+static void run_engine(struct run *r, struct engine *e, int sample)
 {
-	void *p = aligned_alloc(64, (size_t)(m->arena_bytes + 64));
-	if (!p)
+	memset(e->arena, 0xa5, (size_t)e->m->arena_bytes);
+	for (int i = 0; i < r->g->n_outputs; i++)
+		memset(e->out[i], 0xa5, tensor_bytes(ig_vtype(r->g, r->g->output[i])));
+	if (e->kir)
+		kir_interp_run(e->kir, r->in[sample], e->out, e->arena);
+	else if (ig_native_run(e->native, r->in[sample], e->out, e->arena) != 0)
+		wrong(r, e->name, e->target, sample, "the result of the call", 0);
+	compare_outputs(r, e, sample);
+	if (e->keep)
+		compare_tensors(r, e, sample);
+}
+
+static void add_memory(const struct run *r, struct engine *e)
+{
+	e->arena = aligned_alloc(64, (size_t)(e->m->arena_bytes + 64));
+	if (!e->arena)
 		IG_BUG("no memory");
-	return p;
+	for (int i = 0; i < r->g->n_outputs; i++)
+		e->out[i] = ig_xcalloc(tensor_bytes(ig_vtype(r->g, r->g->output[i])) + 1, 1);
 }
 
-/* One module on one engine, all samples; native NULL: the kernel-IR interpreter. */
-static void run_module(struct run *r, const struct ig_target *t, const struct kir_module *m, bool keep, struct ig_native *native)
+/* Lowers for a target; adds the interpreter and, where it runs, the object. */
+static int add_engines(struct run *r, const struct ig_target *t, bool keep, bool interpreted, struct engine *e)
 {
-	struct kir_interp *it = native ? NULL : kir_interp_new(m);
-	void *arena = arena_new(m), *out[16];
-	const char *engine = native ? keep ? "object" : "object (memory reused)" : keep ? "kernel IR" : "kernel IR (memory reused)";
-	for (int i = 0; i < r->c.g->n_outputs; i++)
-		out[i] = ig_xcalloc(ig_interp_value(r->it, r->c.g->output[i])->bytes + 1, 1);
-	for (int s = 0; s < SAMPLES; s++) {
-		memset(arena, 0xa5, (size_t)m->arena_bytes);
-		ig_interp_run(r->it, r->in[s]);
-		if (it)
-			kir_interp_run(it, r->in[s], out, arena);
-		else if (ig_native_run(native, r->in[s], out, arena) != 0)
-			wrong(r, engine, t, s, "the result of the call", 0);
-		compare_outputs(r, engine, t, s, out);
-		if (keep)
-			compare_tensors(r, engine, t, s, m, out, arena);
-	}
-	for (int i = 0; i < r->c.g->n_outputs; i++)
-		free(out[i]);
-	free(arena);
-	kir_interp_free(it);
-}
-
-static void check_target(struct run *r, const struct ig_target *t, bool keep)
-{
-	struct kir_module *m = ig_lower(r->c.g, t, &(struct ig_lower_options){.keep = keep}, r->d);
+	int n = 0;
+	struct ig_target stand;
+	const struct ig_target *native = stand_in(t, &stand);
+	struct kir_module *m = ig_lower(r->g, t, &(struct ig_lower_options){.keep = keep}, r->d);
 	if (!m) {
-		wrong(r, "lowering", t, 0, "nothing: it refuses, so all", 0);
-		return;
+		wrong(r, "lowering", t->name, 0, "nothing: it refuses, so all", 0);
+		return 0;
 	}
-	run_module(r, t, m, keep, NULL);
-	if (t->triple && ig_target_runs_here(t)) {
-		struct ig_program *p = ig_program_new(r->c.g->name, r->c.g, m, t);
-		struct ig_native *n = ig_native_new(p, r->d);
-		if (n)
-			run_module(r, t, m, keep, n);
+	bool runs = native->triple && ig_target_runs_here(native);
+	if (interpreted || !runs)
+		e[n++] = (struct engine){.name = keep ? "kernel IR" : "kernel IR (memory reused)", .target = t->name, .m = m, .keep = keep, .kir = kir_interp_new(m)};
+	if (runs) {
+		struct ig_program *p = ig_program_new(r->g->name, r->g, m, native);
+		struct ig_native *obj = ig_native_new(p, r->d);
+		if (obj)
+			e[n++] = (struct engine){.name = keep ? "object" : "object (memory reused)", .target = t->name, .m = m, .keep = keep, .native = obj, .program = p};
 		else
-			wrong(r, "object", t, 0, "nothing: it does not load, so all", 0);
-		ig_native_free(n);
-		ig_program_free(p);
+			wrong(r, "object", t->name, 0, "nothing: it does not load, so all", 0);
 	}
-	kir_module_free(m);
+	for (int i = 0; i < n; i++)
+		add_memory(r, &e[i]);
+	if (n)
+		e[n - 1].owns_module = true;
+	return n;
+}
+
+static void free_engine(const struct run *r, struct engine *e)
+{
+	for (int i = 0; i < r->g->n_outputs; i++)
+		free(e->out[i]);
+	free(e->arena);
+	kir_interp_free(e->kir);
+	ig_native_free(e->native);
+	ig_program_free(e->program);
+	if (e->owns_module)
+		kir_module_free(e->m);
+}
+
+/* reuse: also without `keep`. The kernel IR of wide targets is quickest to interpret: `few` leaves the others' to their objects. */
+static void check_graph(struct run *r, bool reuse, bool few)
+{
+	int n_targets, n = 0;
+	struct engine e[MAX_ENGINES];
+	const struct ig_target *const *t = ig_targets(&n_targets);
+	for (int i = 0; i < n_targets; i++) {
+		n += add_engines(r, t[i], true, !few || t[i]->vector_bytes == 64, &e[n]);
+		if (reuse || t[i]->vector_bytes == 64)
+			n += add_engines(r, t[i], false, !few, &e[n]);
+	}
+	for (int s = 0; s < r->samples; s++) {
+		ig_interp_run(r->it, r->in[s]);
+		for (int i = 0; i < n; i++)
+			run_engine(r, &e[i], s);
+	}
+	for (int i = n - 1; i >= 0; i--)
+		free_engine(r, &e[i]);
+}
+
+static void report_compared(const struct run *r)
+{
+	printf("%lld tensors, %lld bytes compared, %lld tensors differ\n", (long long)r->tensors, (long long)r->bytes, (long long)r->wrong);
 }
 
 static void report(const struct run *r)
@@ -190,7 +286,8 @@ static void report(const struct run *r)
 	printf("%lld graphs (%lld dull ones left out):", (long long)r->graphs, (long long)r->dull);
 	for (int i = 0; i < BITS_FLAVOURS; i++)
 		printf(" %s %lld", bits_flavour_names[i], (long long)r->flavours[i]);
-	printf("\n%lld tensors, %lld bytes compared, %lld tensors differ\n", (long long)r->tensors, (long long)r->bytes, (long long)r->wrong);
+	putchar('\n');
+	report_compared(r);
 	printf("roundings in one sample of each: %lld, ties %lld, accumulators over 2^24 %lld\n", (long long)r->counts.roundings, (long long)r->counts.ties,
 	       (long long)r->counts.large);
 	for (int i = 0; i < IG_OP_COUNT; i++)
@@ -211,7 +308,7 @@ static bool covered(const struct run *r)
 			ok = false;
 		}
 	}
-	if (r->counts.ties < 100 || r->counts.large < 100) {
+	if (r->counts.ties < r->graphs || r->counts.large < r->graphs / 2) {
 		fprintf(stderr, "too few ties or large accumulators\n");
 		ok = false;
 	}
@@ -220,21 +317,29 @@ static bool covered(const struct run *r)
 
 static int engines(struct run *r, uint64_t first, uint64_t step, int64_t count)
 {
-	int n;
-	const struct ig_target *const *t = ig_targets(&n);
 	for (uint64_t seed = first; r->graphs < count && seed < first + step * (uint64_t)(10 * count + 1); seed += step) {
 		if (begin_case(r, seed)) {
 			note_case(r);
-			for (int i = 0; i < n; i++) {
-				check_target(r, t[i], true);
-				if (seed % 2 == 0 || t[i]->vector_bytes == 64)
-					check_target(r, t[i], false);
-			}
+			check_graph(r, seed % 2 == 0 || count == 1, false);
 		}
 		end_case(r);
 	}
 	report(r);
-	return r->wrong == 0 && covered(r) && (count == 1 || r->graphs == count) ? 0 : 1;
+	return r->wrong == 0 && covered(r) && r->graphs == count ? 0 : 1;
+}
+
+static int model(struct run *r, const char *path, const char *data, int64_t first, int64_t count)
+{
+	struct ig_model *m = begin_model(r, path, data, first, count);
+	if (!m)
+		return 1;
+	check_graph(r, true, true);
+	printf("%s, %d samples: ", r->g->name, r->samples);
+	report_compared(r);
+	ig_interp_free(r->it);
+	ig_arena_free(r->a);
+	ig_model_free(m);
+	return r->wrong != 0;
 }
 
 /* ---- emission ---- */
@@ -248,14 +353,6 @@ static void put32(FILE *f, int64_t v)
 static void put64(FILE *f, int64_t v)
 {
 	fwrite(&v, 8, 1, f);
-}
-
-static size_t tensor_bytes(const struct ig_type *t)
-{
-	size_t n;
-	if (!ig_type_bytes(t, &n))
-		IG_BUG("no size");
-	return n;
 }
 
 /* One tensor's place: space (0 arena, 1 output), io, bytes of an element, float?, rank, offset, then dims and strides in bytes. */
@@ -283,17 +380,17 @@ static bool compared(const struct kir_module *m, const struct kir_tensor *t)
 /* What batch.c compares of one model: see there. */
 static void put_case(FILE *f, struct run *r, const struct kir_module *m)
 {
-	const struct ig_graph *g = r->c.g;
+	const struct ig_graph *g = r->g;
 	int n = 0;
 	for (int i = 0; i < m->n_tensors; i++)
 		n += compared(m, &m->tensor[i]);
 	put32(f, 0x62697473);
-	put32(f, SAMPLES);
+	put32(f, r->samples);
 	put32(f, n);
 	for (int i = 0; i < m->n_tensors; i++)
 		if (compared(m, &m->tensor[i]))
 			put_place(f, m, &m->tensor[i]);
-	for (int s = 0; s < SAMPLES; s++) {
+	for (int s = 0; s < r->samples; s++) {
 		ig_interp_run(r->it, r->in[s]);
 		for (int i = 0; i < g->n_inputs; i++)
 			fwrite(r->in[s][i], 1, tensor_bytes(ig_vtype(g, g->input[i])), f);
@@ -305,42 +402,79 @@ static void put_case(FILE *f, struct run *r, const struct kir_module *m)
 	}
 }
 
-static bool emit_case(struct run *r, const char *folder, const struct ig_target *t, FILE *data, FILE *models)
+struct output {
+	const char *folder;
+	const struct ig_target *target;
+	FILE *data, *models;
+};
+
+static bool open_output(struct output *o, struct run *r, const char *folder, const char *target)
 {
-	struct kir_module *m = ig_lower(r->c.g, t, &(struct ig_lower_options){.keep = true}, r->d);
+	char path[4096];
+	*o = (struct output){.folder = folder, .target = ig_target_find(target)};
+	if (!o->target) {
+		ig_error(r->d, IG_NOLOC, "no target %s", target);
+		return false;
+	}
+	snprintf(path, sizeof path, "%s/data.bin", folder);
+	o->data = fopen(path, "wb");
+	snprintf(path, sizeof path, "%s/models.def", folder);
+	o->models = fopen(path, "w");
+	return o->data && o->models;
+}
+
+static bool close_output(struct output *o)
+{
+	bool ok = !ferror(o->data) && !ferror(o->models);
+	return (fclose(o->data) == 0) & (fclose(o->models) == 0) & ok;
+}
+
+static bool emit_graph(struct run *r, const struct output *o)
+{
+	struct kir_module *m = ig_lower(r->g, o->target, &(struct ig_lower_options){.keep = true}, r->d);
 	if (!m)
 		return false;
-	struct ig_program *p = ig_program_new(r->c.g->name, r->c.g, m, t);
-	bool c = !t->triple;
-	const char *path = ig_arena_printf(r->a, c ? "%s/%s.c" : "%s/%s.o", folder, p->name);
+	struct ig_program *p = ig_program_new(r->g->name, r->g, m, o->target);
+	bool c = !o->target->triple;
+	const char *path = ig_arena_printf(r->a, c ? "%s/%s.c" : "%s/%s.o", o->folder, p->name);
 	bool ok = c ? ig_emit_c(p, path, r->d) : ig_emit_llvm(p, IG_LLVM_OBJECT, path, r->d);
-	put_case(data, r, m);
-	fprintf(models, "MODEL(%s)\n", p->name);
+	put_case(o->data, r, m);
+	fprintf(o->models, "MODEL(%s)\n", p->name);
 	ig_program_free(p);
 	kir_module_free(m);
 	return ok;
 }
 
-static int emit(struct run *r, const char *folder, uint64_t first, uint64_t step, int64_t count, const char *target)
+static int emit(struct run *r, const char *folder, const char *target, uint64_t first, uint64_t step, int64_t count)
 {
-	const struct ig_target *t = ig_target_find(target);
-	struct ig_arena *a = ig_arena_new();
-	FILE *data = fopen(ig_arena_printf(a, "%s/data.bin", folder), "wb"), *models = fopen(ig_arena_printf(a, "%s/models.def", folder), "w");
-	bool ok = t && data && models;
+	struct output o;
+	bool ok = open_output(&o, r, folder, target);
 	for (uint64_t seed = first; ok && r->emitted < count; seed += step) {
 		if (begin_case(r, seed)) {
-			ok = emit_case(r, folder, t, data, models);
+			ok = emit_graph(r, &o);
 			r->emitted++;
 		}
 		end_case(r);
 	}
-	ok = ok && r->wrong == 0;
-	if (data)
-		ok &= fclose(data) == 0;
-	if (models)
-		ok &= fclose(models) == 0;
-	ig_arena_free(a);
+	return ok && close_output(&o) && r->wrong == 0 ? 0 : 1;
+}
+
+static int emit_model(struct run *r, const char *folder, const char *target, const char *path, const char *data, int64_t first, int64_t count)
+{
+	struct output o;
+	struct ig_model *m = begin_model(r, path, data, first, count);
+	bool ok = m && open_output(&o, r, folder, target) && emit_graph(r, &o) && close_output(&o);
+	if (m) {
+		ig_interp_free(r->it);
+		ig_arena_free(r->a);
+		ig_model_free(m);
+	}
 	return ok ? 0 : 1;
+}
+
+static uint64_t number(const char *s)
+{
+	return strtoull(s, NULL, 10);
 }
 
 int main(int argc, char **argv)
@@ -349,11 +483,16 @@ int main(int argc, char **argv)
 	int status = 2;
 	r.d = ig_diag_new(stderr, false);
 	if (argc == 5 && !strcmp(argv[1], "engines"))
-		status = engines(&r, strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), strtoll(argv[4], NULL, 10));
+		status = engines(&r, number(argv[2]), number(argv[3]), (int64_t)number(argv[4]));
+	else if (argc == 6 && !strcmp(argv[1], "model"))
+		status = model(&r, argv[2], argv[3], (int64_t)number(argv[4]), (int64_t)number(argv[5]));
 	else if (argc == 7 && !strcmp(argv[1], "emit"))
-		status = emit(&r, argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), strtoll(argv[5], NULL, 10), argv[6]);
+		status = emit(&r, argv[2], argv[3], number(argv[4]), number(argv[5]), (int64_t)number(argv[6]));
+	else if (argc == 8 && !strcmp(argv[1], "emit-model"))
+		status = emit_model(&r, argv[2], argv[3], argv[4], argv[5], (int64_t)number(argv[6]), (int64_t)number(argv[7]));
 	else
-		fprintf(stderr, "usage: bits_check engines FIRST STEP COUNT | emit FOLDER FIRST STEP COUNT TARGET\n");
+		fprintf(stderr, "usage: bits_check engines FIRST STEP COUNT | model FILE DATA FIRST COUNT | emit FOLDER TARGET FIRST STEP COUNT |\n"
+		                "       emit-model FOLDER TARGET FILE DATA FIRST COUNT\n");
 	ig_diag_free(r.d);
 	return status;
 }

@@ -23,6 +23,7 @@ double bits_real(struct bits_random *r, double lo, double hi)
 
 #define MAX_VALUES 40
 #define MAX_ELEMS 6000
+#define MAX_WEIGHTS 60000 /* of a linear layer */
 
 struct gen {
 	struct bits_random r;
@@ -94,7 +95,7 @@ static struct ig_vid weights(struct gen *k, int rk, const int64_t *dim)
 		fan *= dim[i];
 	double a = 1.7 / sqrt((double)fan);
 	if (k->flavour == BITS_LARGE)
-		return constant(k, "w", rk, dim, 0.2 / (double)fan, 2.0 / (double)fan);
+		return constant(k, "w", rk, dim, 0.9 / (double)fan, 1.9 / (double)fan);
 	return constant(k, "w", rk, dim, -a, a);
 }
 
@@ -196,6 +197,10 @@ static struct ig_vid random_depthwise(struct gen *k, struct ig_vid x)
 
 static struct ig_vid random_linear(struct gen *k, struct ig_vid x, int64_t units)
 {
+	if (units * dims(k, x)[rank(k, x) - 1] > MAX_WEIGHTS)
+		units = MAX_WEIGHTS / dims(k, x)[rank(k, x) - 1];
+	if (!units)
+		return IG_NOVAL;
 	int64_t w[2] = {units, dims(k, x)[rank(k, x) - 1]};
 	struct ig_vid in[3] = {x, weights(k, 2, w)};
 	int n = 2;
@@ -218,6 +223,8 @@ static struct ig_vid residual(struct gen *k, struct ig_vid x)
 		y = conv(k, x, dims(k, x)[1], bits_pick(&k->r, 2) ? 3 : 1, 3, 1, true);
 	} else {
 		int64_t u = dims(k, x)[rank(k, x) - 1], w[2] = {u, u};
+		if (u * u > MAX_WEIGHTS)
+			return IG_NOVAL;
 		struct ig_vid in[2] = {x, weights(k, 2, w)};
 		y = finish(k, add(k, IG_OP_LINEAR, in, 2));
 	}
@@ -302,6 +309,12 @@ static struct ig_vid pool(struct gen *k, struct ig_vid x)
 static struct ig_vid table(struct gen *k, struct ig_vid x)
 {
 	static const enum ig_op ops[] = {IG_OP_SIGMOID, IG_OP_TANH, IG_OP_HARD_SWISH, IG_OP_RELU, IG_OP_RELU6};
+	if (bits_pick(&k->r, 5) == 0) {
+		struct ig_nid id = add(k, IG_OP_CLIP, &x, 1);
+		ig_attr_set_float(k->g, id, IG_A_MIN, bits_real(&k->r, -0.5, 0));
+		ig_attr_set_float(k->g, id, IG_A_MAX, bits_real(&k->r, 0.5, 1));
+		return finish(k, id);
+	}
 	if (bits_pick(&k->r, 4) == 0) {
 		struct ig_nid id = add(k, IG_OP_LEAKY_RELU, &x, 1);
 		ig_attr_set_float(k->g, id, IG_A_ALPHA, bits_real(&k->r, 0.01, 0.4));
@@ -396,6 +409,8 @@ static struct ig_vid step(struct gen *k)
 	/* mostly the latest value, so that networks are deep */
 	struct ig_vid x = k->v[bits_pick(&k->r, 4) ? k->n - 1 : (int)bits_pick(&k->r, (uint32_t)k->n)];
 	bool image = rank(k, x) == 4;
+	if (k->flavour == BITS_POW2 && bits_pick(&k->r, 4) == 0) /* sums at equal and doubled scales: ties */
+		return eltwise(k, x);
 	switch (bits_pick(&k->r, 16)) {
 	case 0:
 	case 1:
@@ -449,7 +464,7 @@ static struct ig_vid image_input(struct gen *k, const char *nm)
 
 static void begin_large(struct gen *k)
 {
-	int64_t d[4] = {1, 600 + bits_pick(&k->r, 500)};
+	int64_t d[4] = {1, 1000 + bits_pick(&k->r, 600)};
 	if (bits_pick(&k->r, 3) == 0) {
 		int64_t c[4] = {1, 64 + bits_pick(&k->r, 9), 4, 5};
 		struct ig_vid x = input(k, "x", IG_DT_F32, 4, c), y = conv(k, x, odd_count(k), 3, 3, 1, true);
@@ -501,7 +516,7 @@ struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, str
 	snprintf(nm, sizeof nm, "g%llu", (unsigned long long)seed);
 	k.g = ig_graph_new(nm);
 	begin(&k);
-	int steps = 2 + (int)bits_pick(&k.r, 7);
+	int steps = seed >= BITS_SMALL ? 1 + (int)bits_pick(&k.r, 4) : 3 + (int)bits_pick(&k.r, 9);
 	for (int i = 0; i < steps * 2 && k.n < MAX_VALUES && steps; i++) {
 		struct ig_vid v = step(&k);
 		if (v.i < 0 || v.i == k.v[k.n - 1].i)
@@ -565,13 +580,16 @@ static void add_rule(struct ig_qconfig_map *m, enum ig_rule_kind kind, const cha
 
 static struct ig_qconfig_map *rules(struct bits_case *c)
 {
-	static const char *const presets[] = {"default", "default", "default", "fbgemm", "qnnpack"};
+	static const char *const presets[] = {"default", "default", "default", "fbgemm", "qnnpack", "fixed"};
 	static const struct ig_qconfig skip = {.skip = true};
 	struct bits_random r = {c->seed * 77 + 5};
 	struct ig_qconfig_map *m = ig_qconfig_map_new();
 	bits_pick(&r, 2);
-	c->preset = presets[bits_pick(&r, 5)];
-	add_rule(m, IG_RULE_DEFAULT, NULL, c->flavour == BITS_FLOAT ? &skip : ig_qconfig_preset(c->preset), c->flavour == BITS_FLOAT ? "skip" : c->preset);
+	c->preset = presets[bits_pick(&r, 6)];
+	bool fixed = !strcmp(c->preset, "fixed");
+	struct ig_qconfig q = *ig_qconfig_preset(fixed ? "default" : c->preset);
+	q.requantize_fixed = fixed;
+	add_rule(m, IG_RULE_DEFAULT, NULL, c->flavour == BITS_FLOAT ? &skip : &q, c->flavour == BITS_FLOAT ? "skip" : c->preset);
 	for (struct ig_nid id = ig_first(c->source); id.i >= 0 && c->flavour == BITS_MIXED; id = ig_next(c->source, id)) {
 		const struct ig_node *n = ig_node(c->source, id);
 		if (n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && bits_pick(&r, 3) == 0)
