@@ -558,7 +558,7 @@ void kir_case_random(struct kir_case *c, uint32_t seed, const struct ig_target *
 	}
 	for (int i = 0; i < POOL; i++)
 		st(&k, p.v[i]);
-	finish(c, &k, "random", t);
+	finish(c, &k, ig_arena_printf(k.m->arena, "random%u", (unsigned)seed), t);
 }
 
 void kir_case_free(struct kir_case *c)

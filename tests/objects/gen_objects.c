@@ -1,12 +1,13 @@
-/* gen_objects FOLDER [N]: writes each (the first N) kernel-IR case as an object for each target (CASE-TARGET.o), its header (CASE.h), and its inputs and expected outputs for
-   three samples (CASE.in, CASE.want). Prints a line for each object: case, target, qemu program or -, 1 when this CPU runs it, stack bytes. */
+/* gen_objects FOLDER [N]: writes each kernel-IR case, and some random programs, (the first N) as an object for each target (CASE-TARGET.o), its header
+   (CASE.h), and its inputs and expected outputs for three samples (CASE.in, CASE.want). Prints a line for each object: case, target, qemu program or -, 1
+   when this CPU runs it, stack bytes. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/outfile.h"
 #include "tests/common/kir_cases.h"
 
-enum { SAMPLES = 3 };
+enum { SAMPLES = 3, RANDOM = 16 };
 
 static const char *path_of(struct ig_arena *a, const char *folder, const char *name, const char *ext)
 {
@@ -37,7 +38,10 @@ static bool write_objects(int i, const char *folder, struct ig_arena *a, struct 
 		struct kir_case c;
 		if (!t[k]->triple)
 			continue;
-		kir_case_build(&c, i, t[k]);
+		if (i < kir_case_count())
+			kir_case_build(&c, i, t[k]);
+		else
+			kir_case_random(&c, 1000 + (uint32_t)(i - kir_case_count()), t[k]);
 		if (i == 1)
 			c.p.weight_section = ".model_weights";
 		ok = (data || write_data(&c, folder, a, d)) && ig_emit_llvm(&c.p, IG_LLVM_OBJECT, path_of(a, folder, ig_arena_printf(a, "%s-%s", c.name, t[k]->name), ".o"), d);
@@ -58,8 +62,8 @@ int main(int argc, char **argv)
 	struct ig_diag *d = ig_diag_new(stderr, false);
 	struct ig_arena *a = ig_arena_new();
 	bool ok = true;
-	int n = argc == 3 ? atoi(argv[2]) : kir_case_count();
-	for (int i = 0; i < n && i < kir_case_count() && ok; i++)
+	int all = kir_case_count() + RANDOM, n = argc == 3 ? atoi(argv[2]) : all;
+	for (int i = 0; i < n && i < all && ok; i++)
 		ok = write_objects(i, argv[1], a, d);
 	ig_arena_free(a);
 	ig_diag_free(d);
