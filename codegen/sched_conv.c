@@ -123,6 +123,46 @@ static int most_pixels(const struct ig_conv_kind *k, int nv)
 	return p < 1 ? 1 : p > 14 ? 14 : p;
 }
 
+/* Do the weights of a block of nv vectors exceed the first cache? Then each tile reads them from the second. */
+static bool is_streamed(const struct ig_conv *c, int nv)
+{
+	int64_t bytes = c->rows * c->cols * c->steps * c->group * nv * c->lanes * (c->is_float ? 4 : 1);
+	return (size_t)bytes > c->L->t->l1;
+}
+
+static int tile_pixels(const struct ig_conv *c, const struct ig_conv_kind *k, int nv)
+{
+	return pick_pixels(c->g.ow, most_pixels(k, nv), is_streamed(c, nv));
+}
+
+/* Cycles of one step over a row's tiles, roughly: a product or a load each, a vector of weights from the second cache four. */
+static int64_t row_cost(const struct ig_conv *c, const struct ig_conv_kind *k, int nv)
+{
+	int64_t p = tile_pixels(c, k, nv), full = c->g.ow / p, rest = c->g.ow % p, cost = 0;
+	int64_t pixels[2] = {p, rest}, count[2] = {full, rest ? 1 : 0}, memory = is_streamed(c, nv) ? 4 * nv : 0;
+	for (int i = 0; i < 2; i++) {
+		int64_t products = pixels[i] * nv, loads = pixels[i] + nv, most = products > loads ? products : loads;
+		cost += count[i] * (most > memory ? most : memory);
+	}
+	return cost;
+}
+
+/* Vectors of output channels of a block: the cheapest of the target's tiles. */
+static int pick_vectors(const struct ig_conv *c, const struct ig_conv_kind *k)
+{
+	int vectors = (int)(ig_pack_padded(c) / c->lanes), best = 0;
+	int64_t least = 0;
+	for (int i = 0; k->tile[i].pixels; i++) {
+		int nv = k->tile[i].vectors < vectors ? k->tile[i].vectors : vectors, rest = vectors % nv;
+		int64_t cost = vectors / nv * row_cost(c, k, nv) + (rest ? row_cost(c, k, rest) : 0);
+		if (!best || cost < least) {
+			best = nv;
+			least = cost;
+		}
+	}
+	return best;
+}
+
 static void move_pixels(struct ig_conv *c, struct tile *t, kir_iv iv, int64_t pixels)
 {
 	int64_t shift = iv < 0 ? pixels : 0;
@@ -145,8 +185,7 @@ static void emit_pixels(struct ig_conv *c, const struct ig_conv_kind *k, struct 
 	ig_vec_term(&t.a, y, c->g.sh * c->a.y);
 	ig_vec_term(&t.out, y, c->out.stride[2]);
 	ig_vec_term(&t.res, y, c->res.stride[2]);
-	bool streamed = (size_t)(c->rows * c->cols * c->steps * c->group * t.nv * c->lanes * kir_elem_bytes(c->L->m->buf[c->w].elem)) > c->L->t->l1;
-	t.pixels = pick_pixels(n, most_pixels(k, t.nv), streamed);
+	t.pixels = tile_pixels(c, k, t.nv);
 	t.pixel = c->g.sw * c->a.x;
 	int64_t full = n / t.pixels;
 	struct tile rest = t;
@@ -192,9 +231,7 @@ void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
 {
 	struct kir_builder b = ig_low_func(c->L, c->id);
 	int64_t padded = ig_pack_padded(c), sum = c->rows * c->cols * c->steps * c->group;
-	int nv = k->tile[0].vectors;
-	if (padded / c->lanes < nv)
-		nv = (int)(padded / c->lanes);
+	int nv = pick_vectors(c, k);
 	c->w = ig_pack_weights(c, nv);
 	struct tile t = {.nv = nv, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
 	                 .out = kb_addr(c->out.buf, c->out.base), .res = kb_addr(c->res.buf, c->res.base)};
