@@ -60,12 +60,14 @@ static kir_val join_tap(struct kir_builder *b, const struct pool *p, kir_val x, 
 	return kb_op2(b, p->max ? (p->is_float ? KIR_FMAX : KIR_UMAX) : KIR_ADD, x, acc);
 }
 
-/* One window of n vectors of channels: acc holds the start values and gets the results. Few taps are unrolled, many are loops. */
+/* One window of n vectors of channels: acc holds the start values and gets the results. Few taps are unrolled where most outputs are, the others are loops:
+   borders would else be most of the code. */
 static void reduce(struct kir_builder *b, const struct pool *p, struct kir_addr at, const struct span *y, const struct span *x, kir_val *acc, int n,
                    int lanes, int active)
 {
 	int64_t sy = p->in->stride[2] * p->g.dh, sx = p->in->stride[3] * p->g.dw;
-	bool rolled = y->taps * x->taps > 16;
+	bool border = y->count * x->count * 4 < p->g.oh * p->g.ow;
+	bool rolled = y->taps * x->taps > (border ? 2 : 16);
 	int64_t ny = rolled ? 1 : y->taps, nx = rolled ? 1 : x->taps;
 	kir_iv ky = -1, kx = -1;
 	if (rolled) {
