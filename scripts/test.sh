@@ -50,6 +50,7 @@ venv=${IG_VENV:-.venv}
 export IG_PYTHON=${IG_PYTHON:-$([ -x "$venv/bin/python" ] && realpath -s "$venv/bin/python" || command -v python3)}
 export IG_SHARED=$(realpath -m "${IG_SHARED:-../shared}")
 export IG_REQUIRE=$require
+jobs=$(nproc) # before OMP_NUM_THREADS, which nproc obeys
 export OMP_NUM_THREADS=1
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0
@@ -72,7 +73,7 @@ tree() {
 	fi
 	tail -n 1 "$folder/build.log"
 	step "test $folder"
-	ctest --test-dir "$folder" -j "$(nproc)" --timeout 900 --output-on-failure --output-junit results.xml \
+	ctest --test-dir "$folder" -j "$jobs" --timeout 900 --output-on-failure --output-junit results.xml \
 		--test-output-size-passed 200000 --test-output-size-failed 1000000 "${tests[@]}" | sed -e 's/ \.\.\.*/ /' || true
 }
 

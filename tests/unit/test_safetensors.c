@@ -101,7 +101,7 @@ static void survives_damage(void **state)
 	(void)state;
 	uint8_t buf[1024];
 	size_t n = make(buf, good, good_data, sizeof good_data);
-	static const uint8_t changes[] = {0x01, 0x80, 0xff, 0x10};
+	static const uint8_t changes[] = {0x01, 0xff};
 	struct temp *t = temp_new();
 	int refusals = 0;
 	for (size_t i = 0; i < n; i++)
@@ -113,7 +113,7 @@ static void survives_damage(void **state)
 			refusals += !s;
 			ig_safetensors_close(s);
 		}
-	assert_true(refusals > (int)sizeof good); /* most of the header matters */
+	assert_true(refusals > (int)sizeof good * 3 / 2); /* most of the header matters */
 	temp_free(t);
 }
 
