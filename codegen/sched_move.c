@@ -1,4 +1,4 @@
-/* What moves values: reshape, flatten, transpose, slice, pad, concat (where they are no views), quantize and dequantize. */
+/* What moves values: reshape, flatten, transpose, slice, pad and concat, where they are no views. */
 #include "codegen/lower.h"
 #include "ir/tables.h"
 #include "runtime/qmath.h"
@@ -169,58 +169,4 @@ bool ig_lower_concat(struct ig_lower *L, struct ig_nid id)
 		}
 	}
 	return true;
-}
-
-/* ---- quantize, dequantize ---- */
-struct conversion {
-	float scale;
-	struct ig_vec_pack pack;
-	int lanes;
-};
-
-static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
-{
-	const struct conversion *c = ctx;
-	int lanes = p->lanes < c->lanes ? p->lanes : c->lanes, n = 0;
-	kir_val v[KIR_MAX_LANES];
-	for (int at = 0; at < p->active; at += lanes) {
-		struct kir_addr a = p->at[1];
-		a.base += p->step[1] ? at : 0;
-		kir_val x = ig_vec_load_f(b, &a, lanes, p->active - at < lanes ? p->active - at : lanes, p->step[1]);
-		v[n++] = kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
-	}
-	ig_vec_store_q(b, v, n, lanes, &c->pack, p->at[0], p->active);
-}
-
-static void dequantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
-{
-	const struct conversion *c = ctx;
-	kir_val x = ig_vec_load_qf(b, &p->at[1], p->lanes, p->active, p->step[1], c->pack.zp);
-	ig_vec_store_f(b, kb_op2(b, KIR_MUL, x, kb_const_f(b, p->lanes, c->scale)), p->at[0], p->active);
-}
-
-static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam *q, bool to_float)
-{
-	const struct ig_node *n = ig_node(L->g, id);
-	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
-	struct ig_nest nest;
-	if (!q || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
-		return ig_low_refuse(L, id, "it converts between float32 and bytes with parameters");
-	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
-	struct kir_builder b = ig_low_func(L, id);
-	ig_nest_init(&nest, out->type.rank, out->type.dim);
-	ig_nest_view(&nest, out);
-	ig_nest_view(&nest, in);
-	ig_nest_run(&b, &nest, to_float ? L->lanes : 4 * L->lanes, to_float ? dequantize_body : quantize_body, &c);
-	return true;
-}
-
-bool ig_lower_quantize(struct ig_lower *L, struct ig_nid id)
-{
-	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->out[0])->q), false);
-}
-
-bool ig_lower_dequantize(struct ig_lower *L, struct ig_nid id)
-{
-	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->in[0])->q), true);
 }

@@ -235,6 +235,30 @@ static void lines(void **state)
 	}
 }
 
+/* Planes of an image to adjacent bytes, as a layer's input (with room around), in a concatenation, alone. */
+static void planes(void **state)
+{
+	static const int widths[] = {2, 5, 16, 33, 48};
+	static const struct geom same = {0, 5, 0, 4, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	(void)state;
+	for (int c = 2; c < 6; c++)
+		for (size_t i = 0; i < IG_COUNTOF(widths); i++) {
+			struct net t = net_new(760 + i);
+			struct ig_vid x = net_input(&t, DIMS(2, c, 5, widths[i])), a = net_quantize(&t, x, 2.0f / 255, 120), b = net_quantize(&t, x, 2.0f / 255, 120);
+			struct geom k = same;
+			k.ic = c;
+			ig_value(t.g, b)->type.q = ig_vtype(t.g, a)->q;
+			struct ig_vid in[2] = {a, b}, cat = result(t.g, ig_graph_add(t.g, IG_OP_CONCAT, "cat", IG_NOLOC, in, 2));
+			ig_attr_set_int(t.g, ig_value(t.g, cat)->def, IG_A_AXIS, (int64_t)i % 4);
+			ig_value(t.g, cat)->type = *ig_vtype(t.g, a);
+			net_infer(&t, cat);
+			t.native = widths[i] == 33;
+			net_output(&t, net_conv(&t, IG_OP_CONV2D, net_quantize(&t, x, 3.0f / 255, 110), &k, IG_NOVAL, 0));
+			net_output(&t, cat);
+			net_check(&t);
+		}
+}
+
 static void moves(void **state)
 {
 	(void)state;
@@ -271,7 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(pools),   cmocka_unit_test(max_pool_nan),             cmocka_unit_test(eltwise), cmocka_unit_test(tables),
-	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves), cmocka_unit_test(lines),
+	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves), cmocka_unit_test(lines), cmocka_unit_test(planes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,127 @@
+/* quantize and dequantize. */
+#include "codegen/lower.h"
+
+struct conversion {
+	float scale;
+	struct ig_vec_pack pack;
+	int lanes;
+};
+
+static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct conversion *c = ctx;
+	int lanes = p->lanes < c->lanes ? p->lanes : c->lanes, n = 0;
+	kir_val v[KIR_MAX_LANES];
+	for (int at = 0; at < p->active; at += lanes) {
+		struct kir_addr a = p->at[1];
+		a.base += p->step[1] ? at : 0;
+		kir_val x = ig_vec_load_f(b, &a, lanes, p->active - at < lanes ? p->active - at : lanes, p->step[1]);
+		v[n++] = kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
+	}
+	ig_vec_store_q(b, v, n, lanes, &c->pack, p->at[0], p->active);
+}
+
+static void dequantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct conversion *c = ctx;
+	kir_val x = ig_vec_load_qf(b, &p->at[1], p->lanes, p->active, p->step[1], c->pack.zp);
+	ig_vec_store_f(b, kb_op2(b, KIR_MUL, x, kb_const_f(b, p->lanes, c->scale)), p->at[0], p->active);
+}
+
+/* Images of two to four planes whose pixels become adjacent: the pixels of a row make vectors of 32-bit lanes, one byte a plane. */
+static bool is_planar(const struct kir_tensor *in, const struct kir_tensor *out)
+{
+	int64_t c = out->type.rank == 4 ? out->type.dim[1] : 0;
+	return c >= 2 && c <= 4 && in->stride[3] == 1 && out->stride[1] == 1 && out->stride[3] == c && out->type.dim[3] > 1;
+}
+
+/* Stores `active` lanes of which each has `c` bytes of a pixel. Three bytes are stored as four, from left to right, so that the next pixel mends what was
+   too much; the last one of a row (`last`) is stored exactly. */
+static void store_pixels(struct kir_builder *b, kir_val v, int c, struct kir_addr to, int active, bool last)
+{
+	int lanes = kb_type(b, v).lanes;
+	if (c == 4) {
+		kb_store_n(b, v, to, active);
+	} else if (c == 2) {
+		kb_store_n(b, kb_op1(b, KIR_TRUNC, KIR_T(KIR_I16, lanes), v), to, active);
+	} else {
+		for (int i = 0; i < active; i++, to.base += c) {
+			kir_val x = lanes == 1 ? v : kb_extract(b, v, i, 1);
+			if (last && i == active - 1)
+				kb_store_n(b, kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, 4), x), to, c);
+			else
+				kb_store(b, x, to);
+		}
+	}
+}
+
+static void planes_piece(struct kir_builder *b, const struct conversion *k, const struct kir_tensor *in, int c, struct kir_addr from, struct kir_addr to, int lanes,
+                         int active, bool last)
+{
+	struct kir_type t = KIR_T(KIR_I32, lanes);
+	kir_val all = -1;
+	for (int i = 0; i < c; i++, from.base += in->stride[1]) {
+		kir_val x = kb_op2(b, KIR_DIV, ig_vec_load_f(b, &from, lanes, active, 1), kb_const_f(b, lanes, k->scale));
+		x = kb_op1(b, KIR_ZEXT, t, ig_vec_fpack(b, x, &k->pack));
+		x = i ? kb_shift(b, KIR_SHL, x, 8 * i) : x;
+		all = i ? kb_op2(b, KIR_OR, all, x) : x;
+	}
+	store_pixels(b, all, c, to, active, last);
+}
+
+static void quantize_planes(struct kir_builder *b, const struct conversion *k, const struct kir_tensor *out, const struct kir_tensor *in)
+{
+	const int64_t *d = out->type.dim;
+	int c = (int)d[1], lanes = k->lanes, rest = (int)(d[3] % lanes);
+	int64_t full = (d[3] - 1) / lanes; /* the row's last piece apart */
+	struct kir_addr from = kb_addr(in->buf, in->base), to = kb_addr(out->buf, out->base);
+	kir_iv n = ig_vec_loop(b, "n", d[0], NULL, 0), y = ig_vec_loop(b, "y", d[2], NULL, 0);
+	ig_vec_term(&from, n, in->stride[0]);
+	ig_vec_term(&from, y, in->stride[2]);
+	ig_vec_term(&to, n, out->stride[0]);
+	ig_vec_term(&to, y, out->stride[2]);
+	if (full) {
+		struct kir_addr f = from, t = to;
+		kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
+		ig_vec_term(&f, x, lanes);
+		ig_vec_term(&t, x, (int64_t)lanes * c);
+		planes_piece(b, k, in, c, f, t, lanes, lanes, false);
+		ig_vec_end(b, x, NULL, 0);
+	}
+	from.base += full * lanes;
+	to.base += full * lanes * c;
+	rest = rest ? rest : lanes;
+	planes_piece(b, k, in, c, from, to, ig_vec_pow2(rest), rest, true);
+	ig_vec_end(b, y, NULL, 0);
+	ig_vec_end(b, n, NULL, 0);
+}
+
+static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam *q, bool to_float)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
+	struct ig_nest nest;
+	if (!q || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
+		return ig_low_refuse(L, id, "it converts between float32 and bytes with parameters");
+	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
+	struct kir_builder b = ig_low_func(L, id);
+	if (!to_float && is_planar(in, out)) {
+		quantize_planes(&b, &c, out, in);
+		return true;
+	}
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	ig_nest_run(&b, &nest, to_float ? L->lanes : 4 * L->lanes, to_float ? dequantize_body : quantize_body, &c);
+	return true;
+}
+
+bool ig_lower_quantize(struct ig_lower *L, struct ig_nid id)
+{
+	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->out[0])->q), false);
+}
+
+bool ig_lower_dequantize(struct ig_lower *L, struct ig_nid id)
+{
+	return convert(L, id, ig_qparam(L->g, ig_vtype(L->g, ig_node(L->g, id)->in[0])->q), true);
+}
