@@ -1,7 +1,27 @@
-# Same bytes: random graphs through every engine and emitter.
+# Same bytes: random graphs and the example models through every engine, emitter and compiler, compared with the graph interpreter.
 add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c)
 target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_frontend)
 foreach(part 0 1)
-  add_test(NAME bits.engines.${part} COMMAND bits_check engines ${part} 2 160)
-  set_tests_properties(bits.engines.${part} PROPERTIES LABELS bits TIMEOUT 600)
+  add_test(NAME bits.engines.${part} COMMAND bits_check engines ${part} 2 200)
 endforeach()
+find_program(IG_PYTHON3 python3)
+set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod)
+foreach(config ${bits_configs})
+  add_test(NAME bits.random.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
+    --work ${CMAKE_CURRENT_BINARY_DIR}/bits-random --count 300 ${config})
+endforeach()
+foreach(config engines float ${bits_configs})
+  add_test(NAME bits.models.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/models.py --check $<TARGET_FILE:bits_check> --intaglio $<TARGET_FILE:intaglio>
+    --work ${CMAKE_CURRENT_BINARY_DIR}/bits-models-${config} --samples 50 ${config})
+endforeach()
+foreach(test engines.0 engines.1)
+  set_tests_properties(bits.${test} PROPERTIES LABELS bits TIMEOUT 900)
+endforeach()
+foreach(config ${bits_configs})
+  set_tests_properties(bits.random.${config} PROPERTIES LABELS bits SKIP_RETURN_CODE 77 TIMEOUT 1200)
+endforeach()
+foreach(config engines float ${bits_configs})
+  set_tests_properties(bits.models.${config} PROPERTIES LABELS bits SKIP_RETURN_CODE 77 TIMEOUT 1200)
+endforeach()
+# Each of these keeps both cores busy by itself.
+set_tests_properties(bits.random.gcc-O3 bits.random.gcc-O3-contract bits.random.clang-O3 bits.random.aarch64-gcc PROPERTIES PROCESSORS 2)
