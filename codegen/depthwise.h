@@ -23,5 +23,6 @@ void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, co
 
 /* ---- sched_depthwise_rows.c ---- */
 int32_t ig_depthwise_pack_rows(struct ig_depthwise *d);
-void ig_depthwise_column(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t);
+/* The pixels of a tile, from the first row of the image to the last. */
+void ig_depthwise_column(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t);
 #endif

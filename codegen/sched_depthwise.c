@@ -93,8 +93,9 @@ void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, co
 	store_pixels(b, d, t, acc);
 }
 
-static void emit_tile(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t)
+static void emit_tile(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile tile)
 {
+	const struct ig_dw_tile *t = &tile;
 	const struct ig_conv *c = &d->c;
 	const struct ig_conv_geom *g = &c->g;
 	kir_val acc[IG_DW_PIXELS], w[MAX_STRAIGHT];
@@ -142,42 +143,6 @@ static void shift_pixels(const struct ig_depthwise *d, struct ig_dw_tile *t, kir
 	ig_vec_term(&t->res, iv, pixels * res);
 }
 
-/* One row of tiles (by rows: of columns of tiles, each all the way down). */
-static void emit_row(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t)
-{
-	int64_t parts = (d->c.g.ow + d->pixels - 1) / d->pixels, per = (d->c.g.ow + parts - 1) / parts, full = d->c.g.ow / per;
-	struct ig_dw_tile rest = t;
-	t.pixels = (int)per;
-	kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
-	shift_pixels(d, &t, x, 0, per);
-	if (d->rows)
-		ig_depthwise_column(b, d, &t);
-	else
-		emit_tile(b, d, &t);
-	ig_vec_end(b, x, NULL, 0);
-	rest.pixels = (int)(d->c.g.ow - full * per);
-	shift_pixels(d, &rest, -1, full * per, 0);
-	if (rest.pixels && d->rows)
-		ig_depthwise_column(b, d, &rest);
-	else if (rest.pixels)
-		emit_tile(b, d, &rest);
-}
-
-/* All pixels of one vector of channels. */
-static void emit_pixels(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t)
-{
-	if (d->rows) {
-		emit_row(b, d, t);
-		return;
-	}
-	kir_iv y = ig_vec_loop(b, "y", d->c.g.oh, NULL, 0);
-	ig_vec_term(&t.a, y, d->c.g.sh * d->c.a.y);
-	ig_vec_term(&t.out, y, d->c.out.stride[2]);
-	ig_vec_term(&t.res, y, d->c.res.stride[2]);
-	emit_row(b, d, t);
-	ig_vec_end(b, y, NULL, 0);
-}
-
 static void shift_channels(const struct ig_depthwise *d, struct ig_dw_tile *t, kir_iv iv, int64_t first, int64_t step)
 {
 	struct kir_addr *a[5] = {&t->a, &t->w, &t->ch, &t->out, &t->res};
@@ -188,30 +153,68 @@ static void shift_channels(const struct ig_depthwise *d, struct ig_dw_tile *t, k
 	}
 }
 
+typedef void emit_fn(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t);
+
+/* Vectors of channels, whole ones and the rest. */
+static void each_channel(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t, emit_fn *body)
+{
+	int lanes = d->c.lanes;
+	int64_t blocks = d->c.g.ic / lanes;
+	struct ig_dw_tile rest = t;
+	if (blocks) {
+		kir_iv o = ig_vec_loop(b, "c", blocks, NULL, 0);
+		shift_channels(d, &t, o, 0, lanes);
+		t.active = lanes;
+		body(b, d, t);
+		ig_vec_end(b, o, NULL, 0);
+	}
+	rest.active = (int)(d->c.g.ic % lanes);
+	shift_channels(d, &rest, -1, blocks * lanes, 0);
+	if (rest.active)
+		body(b, d, rest);
+}
+
+/* Tiles of pixels along a row, equal ones and the rest. */
+static void each_tile(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t, emit_fn *body)
+{
+	int64_t parts = (d->c.g.ow + d->pixels - 1) / d->pixels, per = (d->c.g.ow + parts - 1) / parts, full = d->c.g.ow / per;
+	struct ig_dw_tile rest = t;
+	t.pixels = (int)per;
+	kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
+	shift_pixels(d, &t, x, 0, per);
+	body(b, d, t);
+	ig_vec_end(b, x, NULL, 0);
+	rest.pixels = (int)(d->c.g.ow - full * per);
+	shift_pixels(d, &rest, -1, full * per, 0);
+	if (rest.pixels)
+		body(b, d, rest);
+}
+
+static void tiles_of_row(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t) { each_tile(b, d, t, emit_tile); }
+static void channels_of_column(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t) { each_channel(b, d, t, ig_depthwise_column); }
+
+/* Channels are inside the loop over rows, or over columns of tiles: their vectors share cache lines, which shall not have left the cache in between. */
 static void emit(struct ig_depthwise *d, int64_t fill, int32_t weights)
 {
 	struct ig_conv *c = &d->c;
 	struct kir_builder b = ig_low_func(c->L, c->id);
 	struct ig_dw_tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(weights, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base),
-	                 .res = kb_addr(c->res.buf, c->res.base)};
-	int64_t blocks = c->g.ic / c->lanes;
+	                       .res = kb_addr(c->res.buf, c->res.base)};
 	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
 	ig_conv_copy(c, &b, image, fill);
 	ig_vec_term(&t.a, image, c->a.n);
 	ig_vec_term(&t.out, image, c->out.stride[0]);
 	ig_vec_term(&t.res, image, c->res.stride[0]);
-	struct ig_dw_tile rest = t;
-	if (blocks) {
-		kir_iv o = ig_vec_loop(&b, "c", blocks, NULL, 0);
-		shift_channels(d, &t, o, 0, c->lanes);
-		t.active = c->lanes;
-		emit_pixels(&b, d, t);
-		ig_vec_end(&b, o, NULL, 0);
+	if (d->rows) {
+		each_tile(&b, d, t, channels_of_column);
+	} else {
+		kir_iv y = ig_vec_loop(&b, "y", c->g.oh, NULL, 0);
+		ig_vec_term(&t.a, y, c->g.sh * c->a.y);
+		ig_vec_term(&t.out, y, c->out.stride[2]);
+		ig_vec_term(&t.res, y, c->res.stride[2]);
+		each_channel(&b, d, t, tiles_of_row);
+		ig_vec_end(&b, y, NULL, 0);
 	}
-	rest.active = (int)(c->g.ic % c->lanes);
-	shift_channels(d, &rest, -1, blocks * c->lanes, 0);
-	if (rest.active)
-		emit_pixels(&b, d, rest);
 	ig_vec_end(&b, image, NULL, 0);
 }
 

@@ -36,11 +36,10 @@ static kir_val activation(struct kir_builder *b, const struct ig_depthwise *d, c
 	return slot ? kb_shift(b, KIR_SHL, v, (int)(8 * slot)) : v;
 }
 
-void ig_depthwise_column(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *tile)
+void ig_depthwise_column(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t)
 {
 	const struct ig_conv *c = &d->c;
 	const struct ig_conv_geom *g = &c->g;
-	struct ig_dw_tile t = *tile;
 	int64_t columns = (t.pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1, newest = g->kh - 1, at[MAX_COLUMNS];
 	struct kir_type bytes = KIR_T(KIR_I8, 4 * c->lanes);
 	kir_val q[MAX_COLUMNS], w[5], acc[IG_DW_PIXELS];
