@@ -61,8 +61,8 @@ def main():
             if config == "engines":
                 print(bits.run(args.check, "model", path, samples, first, str(args.samples)), end="", flush=True)
             elif config == "float":
-                path = compiled(args, model, folder, True)
-                print("float", bits.run(args.check, "model", path, samples, first, str(args.samples // 5)), end="", flush=True)
+                skipped = compiled(args, model, folder, True)
+                print("float", bits.run(args.check, "model", skipped, samples, first, str(args.samples // 5)), end="", flush=True)
             else:
                 print(model.name, end=" ", flush=True)
                 bits.check(args, config, lambda out, target: bits.run(args.check, "emit-model", out, target, path, samples, first, str(args.samples)))
