@@ -1,6 +1,8 @@
 /* Weights and per-channel constants in the order the kernels read them. */
 #include "codegen/conv.h"
 
+#include <stdlib.h>
+
 int64_t ig_pack_padded(const struct ig_conv *c) { return (c->ocg + c->lanes - 1) / c->lanes * c->lanes; }
 
 /* Index of output channel oc among the padded ones. */
@@ -42,7 +44,7 @@ int32_t ig_pack_weights(struct ig_conv *c, int nv)
 	const struct ig_tensor *t = ig_const_data(c->L->g, c->n->in[1]);
 	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group, taps = c->g.kh * c->g.kw;
 	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
-	void *p = ig_arena_alloc(c->L->arena, (size_t)n, (size_t)kir_elem_bytes(e));
+	void *p = ig_xcalloc((size_t)n, (size_t)kir_elem_bytes(e)); /* large: not kept until the end of lowering */
 	for (int64_t oc = 0; oc < c->g.oc; oc++)
 		for (int64_t row = 0; row < c->rows; row++)
 			for (int64_t col = 0; col < c->cols; col++)
@@ -54,5 +56,7 @@ int32_t ig_pack_weights(struct ig_conv *c, int nv)
 					else
 						((int8_t *)p)[to] = ((const int8_t *)t->data)[from];
 				}
-	return kir_buffer_const(c->L->m, name_of(c, "weight"), e, n, p);
+	int32_t buf = kir_buffer_const(c->L->m, name_of(c, "weight"), e, n, p);
+	free(p);
+	return buf;
 }
