@@ -40,15 +40,39 @@ static LLVMValueRef arithmetic(struct ig_ll *l, const struct kir_inst *in)
 	}
 }
 
-/* As a comparison and a selection, in exactly this operand order: on x86, code generation finds minps and maxps, which treat NaN and zeros just so. On Arm the
-   selection is of integers: LLVM makes fmaxnm of a float one with a constant, which differs for signalling NaNs. */
-LLVMValueRef ig_ll_fminmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b)
+/* Floats are selected as integers: LLVM takes a float selection by a comparison of the same values for a minimum or maximum of its own (fmaxnm on Arm), and
+   those differ for signalling NaNs, and when constants are folded. */
+LLVMValueRef ig_ll_select(struct ig_ll *l, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b)
 {
-	LLVMValueRef c = LLVMBuildFCmp(l->b, max ? LLVMRealOGT : LLVMRealOLT, a, b, "");
-	if (ig_ll_has(l, IG_CPU_AVX2))
+	if (ig_ll_elem(a) != l->f32)
 		return LLVMBuildSelect(l->b, c, a, b, "");
 	LLVMTypeRef f = LLVMTypeOf(a), i = ig_ll_vec(l->i32, ig_ll_lanes(a));
 	return ig_ll_bitcast(l, LLVMBuildSelect(l->b, c, ig_ll_bitcast(l, a, i), ig_ll_bitcast(l, b, i), ""), f);
+}
+
+/* minps and maxps themselves are FMIN and FMAX. */
+static LLVMValueRef x86_minmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b)
+{
+	static const char *const name[3][2] = {{"llvm.x86.sse.min.ps", "llvm.x86.sse.max.ps"},
+	                                       {"llvm.x86.avx.min.ps.256", "llvm.x86.avx.max.ps.256"},
+	                                       {"llvm.x86.avx512.min.ps.512", "llvm.x86.avx512.max.ps.512"}};
+	enum { CUR_DIRECTION = 4 };
+	LLVMValueRef part[KIR_MAX_LANES];
+	int n = ig_ll_lanes(a), w = l->t->vector_bytes / 4;
+	w = n >= w ? w : n < 4 ? 4 : n;
+	for (int i = 0; i == 0 || i < n / w; i++) {
+		LLVMValueRef x[3] = {ig_ll_part(l, a, i * w, w), ig_ll_part(l, b, i * w, w), ig_ll_i32(l, CUR_DIRECTION)};
+		part[i] = ig_ll_intrinsic(l, name[w / 8][max], NULL, 0, x, w == 16 ? 3 : 2);
+	}
+	LLVMValueRef r = ig_ll_concat_n(l, part, n < w ? 1 : n / w);
+	return n < w ? ig_ll_part(l, r, 0, n) : r;
+}
+
+LLVMValueRef ig_ll_fminmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b)
+{
+	if (ig_ll_has(l, IG_CPU_AVX2))
+		return x86_minmax(l, max, a, b);
+	return ig_ll_select(l, LLVMBuildFCmp(l->b, max ? LLVMRealOGT : LLVMRealOLT, a, b, ""), a, b);
 }
 
 static LLVMValueRef minmax(struct ig_ll *l, const struct kir_inst *in)
@@ -161,7 +185,7 @@ LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 	case KIR_SHRS: return shift(l, in);
 	case KIR_CMPLT:
 	case KIR_CMPEQ: return compare(l, in);
-	case KIR_SELECT: return LLVMBuildSelect(l->b, arg(l, in, 0), arg(l, in, 1), arg(l, in, 2), "");
+	case KIR_SELECT: return ig_ll_select(l, arg(l, in, 0), arg(l, in, 1), arg(l, in, 2));
 	case KIR_SEXT:
 	case KIR_ZEXT:
 	case KIR_TRUNC:

@@ -180,7 +180,7 @@ static LLVMValueRef (*step_of(enum ig_pack_kind kind, int n, int *lanes))(struct
 static LLVMValueRef without_nan(struct ig_ll *l, LLVMValueRef x)
 {
 	LLVMValueRef ord = LLVMBuildFCmp(l->b, LLVMRealORD, x, x, "");
-	return LLVMBuildSelect(l->b, ord, x, LLVMConstNull(LLVMTypeOf(x)), "");
+	return ig_ll_select(l, ord, x, LLVMConstNull(LLVMTypeOf(x)));
 }
 
 LLVMValueRef ig_ll_inst_fpack(struct ig_ll *l, const struct kir_inst *in)
