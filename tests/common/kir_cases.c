@@ -116,6 +116,11 @@ static void floats(struct kc *k)
 		st(k, kb_op2(&k->b, KIR_SUB, kb_const_f(&k->b, n, 0.0f), a));
 		st(k, kb_op2(&k->b, KIR_ADD, a, kb_const_f(&k->b, n, 0.0f)));
 		st(k, kb_op2(&k->b, KIR_FMAX, kb_const_f(&k->b, n, 0.0f), a));
+		/* a zero and a NaN that only code generation finds to be constants */
+		kir_val i = ld(k, KIR_I32, n), zero = kb_op1(&k->b, KIR_ITOF, KIR_T(KIR_F32, n), kb_op2(&k->b, KIR_SUB, i, i)), nan = kb_op2(&k->b, KIR_DIV, zero, zero);
+		st(k, kb_op2(&k->b, KIR_FMIN, zero, nan));
+		st(k, kb_op2(&k->b, KIR_FMAX, nan, zero));
+		st(k, kb_select(&k->b, kb_op2(&k->b, KIR_CMPLT, zero, nan), zero, nan));
 		st(k, kb_op2(&k->b, KIR_FMIN, kb_const_f(&k->b, n, 6.0f), kb_op2(&k->b, KIR_FMAX, kb_const_f(&k->b, n, 0.0f), a)));
 	}
 }
