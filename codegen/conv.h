@@ -37,6 +37,9 @@ struct ig_conv {
 	int64_t rows, cols, row_step, col_step, seg, steps;
 	int32_t w, start; /* buffers: packed weights, accumulator start values */
 	struct ig_epilogue e;
+	/* NULL: per-channel constants are in order, padded to whole vectors; else in this one, `padded` in all. */
+	int64_t (*slot)(const struct ig_conv *c, int64_t oc);
+	int64_t padded;
 };
 
 /* ---- conv_source.c ---- */
@@ -72,6 +75,9 @@ void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k);
 bool ig_sched_conv_int8(struct ig_conv *c);
 bool ig_sched_conv_float(struct ig_conv *c);
 bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id); /* sched_depthwise.c: as many groups as input and output channels */
+/* sched_depthwise_quad.c: the same by dot products over the kernel's rows, where it fits. */
+bool ig_depthwise_quads_fit(const struct ig_conv *c);
+bool ig_sched_depthwise_quads(struct ig_conv *conv);
 /* The accumulator's start values: bias minus the input's zero point times the sum of weights (and the offset of signed activations). */
 int32_t ig_conv_start(struct ig_conv *c, bool offset);
 #endif

@@ -312,7 +312,7 @@ static void print_dot(const struct printer *pr, const struct kir_inst *in)
 
 static void print_moves(const struct printer *pr, const struct kir_inst *in)
 {
-	char index[32];
+	char index[64];
 	int bytes = kir_type_bytes(in->type);
 	switch (in->op) {
 	case KIR_EXTRACT:
@@ -321,6 +321,17 @@ static void print_moves(const struct printer *pr, const struct kir_inst *in)
 		break;
 	case KIR_INTERLEAVE:
 		set_lanes(pr, in, "i %% 2 ? %s : %s", lane_at(pr, in->arg[1], "i / 2").s, lane_at(pr, in->arg[0], "i / 2").s);
+		break;
+	case KIR_ZIPLO:
+	case KIR_ZIPHI: {
+		int group = 16 / kir_elem_bytes((enum kir_elem)in->type.elem);
+		snprintf(index, sizeof index, "i / %d * %d + i %% %d / 2 + %d", group, group, group, in->op == KIR_ZIPHI ? group / 2 : 0);
+		set_lanes(pr, in, "i %% 2 ? %s : %s", lane_at(pr, in->arg[1], index).s, lane_at(pr, in->arg[0], index).s);
+		break;
+	}
+	case KIR_TRANSPOSE4:
+		snprintf(index, sizeof index, "i %% 4 * %d + i / 4", in->type.lanes / 4);
+		set_lanes(pr, in, "%s", lane_at(pr, in->arg[0], index).s);
 		break;
 	case KIR_CONCAT:
 		declare(pr, in->dst);
@@ -506,6 +517,9 @@ static void print_inst(struct printer *pr, const struct kir_inst *in)
 	case KIR_DOT: print_dot(pr, in); break;
 	case KIR_EXTRACT:
 	case KIR_INTERLEAVE:
+	case KIR_ZIPLO:
+	case KIR_ZIPHI:
+	case KIR_TRANSPOSE4:
 	case KIR_CONCAT:
 	case KIR_BITCAST: print_moves(pr, in); break;
 	case KIR_REDUCE_ADD:

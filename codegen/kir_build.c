@@ -158,6 +158,7 @@ static bool op1_types_ok(enum kir_op op, struct kir_type t, struct kir_type x)
 	switch (op) {
 	case KIR_SPLAT: return t.elem == x.elem && x.lanes == 1;
 	case KIR_BITCAST: return t.elem != KIR_I1 && x.elem != KIR_I1 && kir_type_bytes(t) == kir_type_bytes(x);
+	case KIR_TRANSPOSE4: return lanes && t.elem == KIR_I32 && x.elem == KIR_I32 && t.lanes % 4 == 0;
 	case KIR_SEXT:
 	case KIR_ZEXT: return ints && lanes && t.elem > x.elem;
 	case KIR_TRUNC: return ints && lanes && t.elem < x.elem && t.elem != KIR_I1;
@@ -203,6 +204,8 @@ static bool op2_elem_ok(enum kir_op op, int e)
 	case KIR_CMPEQ: return wide_int || e == KIR_F32;
 	case KIR_CONCAT:
 	case KIR_INTERLEAVE: return e != KIR_I1;
+	case KIR_ZIPLO:
+	case KIR_ZIPHI: return wide_int;
 	default: return false;
 	}
 }

@@ -147,6 +147,11 @@ FN(fpack_nan, {
 #define SPLAT(name, T) FN1(name, T, T, a[0])
 #define EXTRACT(name, T) FN1(name, T, T, a[i + o->m])
 #define INTERLEAVE(name, T) FN2(name, T, T, (i & 1) ? b[i >> 1] : a[i >> 1])
+/* lane i of the result comes from lane `at` of a or b */
+#define ZIP(name, T, half) FN2(name, T, T, ((i & 1) ? b : a)[i / (16 / sizeof(T)) * (16 / sizeof(T)) + i % (16 / sizeof(T)) / 2 + (half) * 8 / sizeof(T)])
+#define ZIPLO(name, T) ZIP(name, T, 0)
+#define ZIPHI(name, T) ZIP(name, T, 1)
+#define TRANSPOSE4(name, T) FN1(name, T, T, a[i % 4 * (o->n / 4) + i / 4])
 #define SELECT(name, T)                                                                            \
 	FN(name, {                                                                                     \
 		T *restrict d = (T *)o->d;                                                                 \
@@ -164,6 +169,9 @@ FN(fpack_nan, {
 SIZES(SPLAT, splat)
 SIZES(EXTRACT, extract)
 SIZES(INTERLEAVE, interleave)
+SIZES(ZIPLO, ziplo)
+SIZES(ZIPHI, ziphi)
+TRANSPOSE4(transpose4_32, uint32_t)
 SIZES(SELECT, select)
 SIZES(LUT, lut)
 
@@ -305,6 +313,9 @@ static const kir_dfn by_elem[KIR_OP_COUNT][KIR_ELEM_COUNT] = {
 	[KIR_SPLAT] = MOVES(splat),
 	[KIR_EXTRACT] = MOVES(extract),
 	[KIR_INTERLEAVE] = MOVES(interleave),
+	[KIR_ZIPLO] = MOVES(ziplo),
+	[KIR_TRANSPOSE4] = {[KIR_I32] = transpose4_32},
+	[KIR_ZIPHI] = MOVES(ziphi),
 	[KIR_LUT] = MOVES(lut),
 	[KIR_ITOF] = {[KIR_I32] = itof},
 	[KIR_RNE] = {[KIR_F32] = rne_f32},

@@ -126,6 +126,9 @@ static bool op_types_ok(const struct kir_inst *in, const struct kir_type *t)
 	case KIR_EXTRACT: return r.elem == a.elem && in->imm.i >= 0 && in->imm.i + r.lanes <= a.lanes;
 	case KIR_CONCAT:
 	case KIR_INTERLEAVE: return same_type(a, b) && r.elem == a.elem && r.lanes == 2 * a.lanes && r.elem != KIR_I1;
+	case KIR_ZIPLO:
+	case KIR_ZIPHI: return same2 && wide && kir_type_bytes(r) % 16 == 0;
+	case KIR_TRANSPOSE4: return same_type(r, a) && r.elem == KIR_I32 && r.lanes % 4 == 0;
 	case KIR_BITCAST: return r.elem != KIR_I1 && a.elem != KIR_I1 && kir_type_bytes(r) == kir_type_bytes(a);
 	case KIR_ADD:
 	case KIR_SUB:

@@ -24,6 +24,24 @@ static LLVMValueRef interleave(struct ig_ll *l, LLVMValueRef a, LLVMValueRef b)
 	return ig_ll_shuffle(l, a, b, idx, 2 * n);
 }
 
+/* In each 128 bits: what vector instructions do in one step. */
+static LLVMValueRef zip(struct ig_ll *l, const struct kir_inst *in)
+{
+	int idx[KIR_MAX_LANES], n = in->type.lanes, group = 16 / kir_elem_bytes((enum kir_elem)in->type.elem), half = in->op == KIR_ZIPHI ? group / 2 : 0;
+	for (int i = 0; i < n; i++)
+		idx[i] = (i & 1 ? n : 0) + i / group * group + i % group / 2 + half;
+	return ig_ll_shuffle(l, arg(l, in, 0), arg(l, in, 1), idx, n);
+}
+
+/* One shuffle, which code generation merges with that of a packing before it. */
+static LLVMValueRef transpose4(struct ig_ll *l, LLVMValueRef x)
+{
+	int idx[KIR_MAX_LANES], n = ig_ll_lanes(x);
+	for (int i = 0; i < n; i++)
+		idx[i] = i % 4 * (n / 4) + i / 4;
+	return ig_ll_shuffle(l, x, NULL, idx, n);
+}
+
 static LLVMValueRef arithmetic(struct ig_ll *l, const struct kir_inst *in)
 {
 	LLVMValueRef a = arg(l, in, 0), b = arg(l, in, 1);
@@ -165,6 +183,9 @@ LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 	case KIR_EXTRACT: return ig_ll_part(l, arg(l, in, 0), (int)in->imm.i, in->type.lanes);
 	case KIR_CONCAT: return ig_ll_concat(l, arg(l, in, 0), arg(l, in, 1));
 	case KIR_INTERLEAVE: return interleave(l, arg(l, in, 0), arg(l, in, 1));
+	case KIR_ZIPLO:
+	case KIR_ZIPHI: return zip(l, in);
+	case KIR_TRANSPOSE4: return transpose4(l, arg(l, in, 0));
 	case KIR_BITCAST: return ig_ll_bitcast(l, arg(l, in, 0), ig_ll_type(l, in->type));
 	case KIR_ADD:
 	case KIR_SUB:

@@ -162,8 +162,8 @@ static LLVMValueRef (*step_of(enum ig_pack_kind kind, int n, int *lanes))(struct
 		return generic;
 	switch (kind) {
 	case IG_PACK_AVX512:
-		*lanes = n >= 64 ? 64 : n > 16 ? 16 : n;
-		return n >= 64 ? avx512_64 : avx512_16;
+		*lanes = n >= 64 ? 64 : n;
+		return n >= 64 ? avx512_64 : n == 32 ? avx2_32 : avx512_16;
 	case IG_PACK_AVX2:
 		*lanes = n >= 32 ? 32 : n;
 		return n >= 32 ? avx2_32 : sse_16;

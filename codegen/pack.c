@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-int64_t ig_pack_padded(const struct ig_conv *c) { return (c->ocg + c->lanes - 1) / c->lanes * c->lanes; }
+int64_t ig_pack_padded(const struct ig_conv *c) { return c->slot ? c->padded : (c->ocg + c->lanes - 1) / c->lanes * c->lanes; }
 
 /* Index of output channel oc among the padded ones. */
-static int64_t slot(const struct ig_conv *c, int64_t oc) { return oc / c->ocg * ig_pack_padded(c) + oc % c->ocg; }
+static int64_t slot(const struct ig_conv *c, int64_t oc) { return c->slot ? c->slot(c, oc) : oc / c->ocg * ig_pack_padded(c) + oc % c->ocg; }
 
 static const char *name_of(struct ig_conv *c, const char *what) { return ig_arena_printf(c->L->arena, "%s.%s", c->n->name, what); }
 

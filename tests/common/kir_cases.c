@@ -161,6 +161,12 @@ static void lanes(struct kc *k)
 			kir_val a = ld(k, elems[e], n), b = ld(k, elems[e], n);
 			st(k, kb_op2(&k->b, KIR_CONCAT, a, b));
 			st(k, kb_op2(&k->b, KIR_INTERLEAVE, a, b));
+			if (elems[e] != KIR_F32 && n * kir_elem_bytes(elems[e]) % 16 == 0) {
+				st(k, kb_op2(&k->b, KIR_ZIPLO, a, b));
+				st(k, kb_op2(&k->b, KIR_ZIPHI, a, b));
+			}
+			if (elems[e] == KIR_I32 && n % 4 == 0)
+				st(k, kb_op1(&k->b, KIR_TRANSPOSE4, KIR_T(KIR_I32, n), a));
 			for (int w = 1; w <= n; w *= 2) {
 				st(k, kb_extract(&k->b, a, 0, w));
 				st(k, kb_extract(&k->b, b, n - w, w));

@@ -84,6 +84,23 @@ static void depthwise_all(void **state)
 	}
 }
 
+/* Quads of rows: blocks of 64, 32 and 16 channels and their tails, odd numbers of rows and columns, two rows of results and one. */
+static void depthwise_quads(void **state)
+{
+	(void)state;
+	static const int channels[] = {16, 17, 24, 32, 40, 63, 64, 80, 97, 144, 200};
+	struct rng r = {.s = 99};
+	for (size_t i = 0; i < 44; i++) {
+		int ch = channels[i % IG_COUNTOF(channels)], kh = 2 + (int)(i / 2 % 3), kw = 1 + (int)(i % 4), dh = i % 9 == 8 ? 2 : 1, dw = i % 7 == 6 ? 2 : 1;
+		struct geom k = {ch, rnd_in(&r, 1, 9) + (kh - 1) * dh, rnd_in(&r, 1, 11) + (kw - 1) * dw, ch, kh, kw, 1 + (int)(i / 3 % 2), 1 + (int)(i / 3 % 2), dh, dw,
+		                 rnd_in(&r, 0, kh - 1), rnd_in(&r, 0, kw - 1), rnd_in(&r, 0, kh - 1), rnd_in(&r, 0, kw - 1), ch};
+		struct net t = net_new(700 + i);
+		struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1 + (int)(i % 5 == 4), ch, k.h, k.w)), 2.0f / 255, rnd_in(&t.r, 100, 150));
+		net_output(&t, net_conv(&t, IG_OP_DEPTHWISE_CONV2D, x, &k, IG_NOVAL, i % 3 == 0 ? NET_RELU : i % 3 == 1 ? NET_FLOAT_BIAS : NET_NO_BIAS));
+		net_check(&t);
+	}
+}
+
 /* A convolution with as many groups as channels takes the depthwise schedule. */
 static void grouped_as_depthwise(void **state)
 {
@@ -165,7 +182,7 @@ static void saturation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all),
+	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all), cmocka_unit_test(depthwise_quads),
 	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(fixed_point), cmocka_unit_test(saturation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
