@@ -578,7 +578,8 @@ static void add_rule(struct ig_qconfig_map *m, enum ig_rule_kind kind, const cha
 	ig_vec_push(&m->rules, r);
 }
 
-static struct ig_qconfig_map *rules(struct bits_case *c)
+/* The preset, and for MIXED some layers skipped: of those that are left after the float passes (a rule for another is an error). */
+static struct ig_qconfig_map *rules(struct bits_case *c, struct ig_diag *d)
 {
 	static const char *const presets[] = {"default", "default", "default", "fbgemm", "qnnpack", "fixed"};
 	static const struct ig_qconfig skip = {.skip = true};
@@ -590,11 +591,17 @@ static struct ig_qconfig_map *rules(struct bits_case *c)
 	struct ig_qconfig q = *ig_qconfig_preset(fixed ? "default" : c->preset);
 	q.requantize_fixed = fixed;
 	add_rule(m, IG_RULE_DEFAULT, NULL, c->flavour == BITS_FLOAT ? &skip : &q, c->flavour == BITS_FLOAT ? "skip" : c->preset);
-	for (struct ig_nid id = ig_first(c->source); id.i >= 0 && c->flavour == BITS_MIXED; id = ig_next(c->source, id)) {
-		const struct ig_node *n = ig_node(c->source, id);
-		if (n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && bits_pick(&r, 3) == 0)
-			add_rule(m, IG_RULE_LAYER, n->name, &skip, "skip");
-	}
+	if (c->flavour != BITS_MIXED)
+		return m;
+	struct ig_graph *probe = ig_graph_clone(c->source);
+	struct ig_context ctx = {.diag = d, .qconfig = m};
+	if (ig_infer_graph(probe, d) && ig_pipeline_run(IG_HALF_FLOAT, probe, &ctx, NULL))
+		for (struct ig_nid id = ig_first(probe); id.i >= 0; id = ig_next(probe, id)) {
+			const struct ig_node *n = ig_node(probe, id);
+			if (n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && bits_pick(&r, 3) == 0)
+				add_rule(m, IG_RULE_LAYER, ig_arena_strdup(m->arena, n->name), &skip, "skip");
+		}
+	ig_graph_free(probe);
 	return m;
 }
 
@@ -618,7 +625,7 @@ bool bits_case_build(struct bits_case *c, uint64_t seed, struct ig_diag *d)
 	*c = (struct bits_case){.seed = seed};
 	c->source = bits_float_graph(seed, &c->flavour, d);
 	c->mapped = ig_graph_clone(c->source);
-	struct ig_qconfig_map *m = rules(c);
+	struct ig_qconfig_map *m = rules(c, d);
 	struct ig_arena *a = ig_arena_new();
 	struct ig_context ctx = {.diag = d, .qconfig = m, .verify = true};
 	struct ig_stats *st = NULL;
