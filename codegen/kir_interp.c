@@ -325,3 +325,44 @@ void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, con
 			i[k] = 0;
 	}
 }
+
+const float *kir_tensor_floats(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena,
+                               float *room)
+{
+	const struct kir_buffer *b = &m->buf[t->buf];
+	const float *p = (const float *)(const void *)buffer_at(b, inputs, outputs, arena) + t->base;
+	int64_t dim[IG_MAX_RANK], stride[IG_MAX_RANK], at[IG_MAX_RANK] = {0}, run = 1, n = ig_elems(&t->type), offset = 0;
+	int rank = 0;
+	if (b->elem != KIR_F32 || t->type.dtype != IG_DT_F32)
+		IG_BUG("tensor %s is not float", t->name);
+	/* Dimensions by falling stride; the last ones may be a run. */
+	for (int k = 0; k < t->type.rank; k++) {
+		int j = rank++;
+		for (; j > 0 && stride[j - 1] < t->stride[k]; j--) {
+			stride[j] = stride[j - 1];
+			dim[j] = dim[j - 1];
+		}
+		stride[j] = t->stride[k];
+		dim[j] = t->type.dim[k];
+		if (dim[j] == 1)
+			for (rank--; j < rank; j++) {
+				stride[j] = stride[j + 1];
+				dim[j] = dim[j + 1];
+			}
+	}
+	while (rank > 0 && stride[rank - 1] == run)
+		run *= dim[--rank];
+	if (rank == 0)
+		return p;
+	for (int64_t done = 0; done < n; done += run) {
+		memcpy(room + done, p + offset, (size_t)run * sizeof *room);
+		for (int k = rank - 1; k >= 0; k--) {
+			offset += stride[k];
+			if (++at[k] < dim[k])
+				break;
+			offset -= dim[k] * stride[k];
+			at[k] = 0;
+		}
+	}
+	return room;
+}

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/engine.h"
 #include "driver/report.h"
-#include "driver/session.h"
 
 static void summary(const struct ig_opts *o, const struct ig_stats *st)
 {
@@ -58,11 +58,15 @@ static bool calibrate(struct ig_session *s)
 static int run(const struct ig_opts *o)
 {
 	struct ig_session s;
-	bool merging = ig_opt_given(o, IG_OPT_MERGE);
+	bool merging = ig_opt_given(o, IG_OPT_MERGE), use[IG_ENGINE_COUNT];
 	if (!ig_opt_given(o, IG_OPT_OUTPUT))
 		return ig_usage_error(o->cmd, "-o STATE is missing");
 	if (!merging && o->args.n < 2)
 		return ig_usage_error(o->cmd, "calibration data is missing (usage: intaglio calibrate MODEL DATA... -o STATE)");
+	if (!ig_engine_list(o, "float", use))
+		return IG_EXIT_USAGE;
+	if (use[IG_ENGINE_REFERENCE] || use[IG_ENGINE_KIR] || use[IG_ENGINE_FLOAT] == use[IG_ENGINE_NATIVE])
+		return ig_usage_error(o->cmd, "--engine of calibrate is float or native");
 	if (merging && (ig_opt_given(o, IG_OPT_SAMPLES) || ig_opt_given(o, IG_OPT_QCONFIG)))
 		return ig_usage_error(o->cmd, "--merge adds whole states: it takes neither --samples nor --qconfig");
 	ig_session_begin(&s, o);
@@ -76,6 +80,8 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_MERGE, NULL},
 	{IG_OPT_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_ENGINE, "what runs the float model: float (interpreted) or native (compiled); without it whichever takes less time; the state is the same"},
+	{IG_OPT_JOBS, NULL},
 	{IG_OPT_JSON, NULL},
 	{IG_OPT_QUIET, NULL},
 	{IG_OPT_HELP, NULL},

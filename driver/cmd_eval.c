@@ -330,7 +330,7 @@ static int evaluate(struct evaluation *v, const bool *use)
 	int status = IG_EXIT_DIAG;
 	v->ds = ig_session_data(s, true);
 	v->n = v->ds ? ig_dataset_count(v->ds) : 0;
-	if (v->ds && read_labels(v, &labels) && ig_machine_begin(&v->machine, s, use, false) && begin_workers(v) &&
+	if (v->ds && read_labels(v, &labels) && ig_machine_begin(&v->machine, s, use, false, v->n) && begin_workers(v) &&
 	    ig_samples_run(s, v->ds, v->jobs, "evaluating", eval_sample, v) && ig_out_open(&out, s->o, s->diag)) {
 		struct figures f = figures(v);
 		if (ig_opt_given(s->o, IG_OPT_JSON))

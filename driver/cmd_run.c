@@ -209,7 +209,7 @@ static bool prepare(struct running *r)
 	if (r->kind != IG_ENGINE_FLOAT && (!ig_session_stats(s) || !ig_session_quantize(s)))
 		return false;
 	r->ds = ig_session_data(s, false);
-	if (!r->ds || !ig_machine_begin(&r->machine, s, use, ig_opt_given(s->o, IG_OPT_DUMP_TENSORS)))
+	if (!r->ds || !ig_machine_begin(&r->machine, s, use, ig_opt_given(s->o, IG_OPT_DUMP_TENSORS), IG_NEVER))
 		return false;
 	r->n = ig_dataset_count(r->ds);
 	r->first = ig_opt_given(s->o, IG_OPT_SAMPLE) ? s->o->number[IG_OPT_SAMPLE] : ig_opt_given(s->o, IG_OPT_SAMPLES) ? s->o->number[IG_OPT_SAMPLES] : 0;

@@ -42,37 +42,88 @@ bool ig_engine_list(const struct ig_opts *o, const char *dflt, bool use[IG_ENGIN
 	return true;
 }
 
-bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep)
+static bool begin_quantized(struct ig_machine *m, bool keep)
+{
+	struct ig_session *s = m->s;
+	struct ig_code *c = &m->quant;
+	c->module = ig_session_lower(s, keep);
+	if (!c->module)
+		return false;
+	c->program = ig_program_new(s->quant->name, s->quant, c->module, s->target);
+	if (!m->use[IG_ENGINE_NATIVE])
+		return true;
+	if (!s->target->triple) {
+		ig_error(s->diag, IG_NOLOC, "target %s has no native engine: leave 'native' out of --engine, or choose another --target", s->target->name);
+		return false;
+	}
+	c->native = ig_native_new(c->program, s->diag);
+	return c->native != NULL;
+}
+
+static void end_code(struct ig_code *c)
+{
+	if (c->native)
+		ig_native_free(c->native);
+	ig_program_free(c->program);
+	if (c->module)
+		kir_module_free(c->module);
+	*c = (struct ig_code){NULL, NULL, NULL};
+}
+
+/* Compiling takes as long as interpreting about this many multiply-accumulates. */
+static bool pays(const struct ig_graph *g, int64_t samples)
+{
+	double work = 0;
+	for (struct ig_nid n = ig_first(g); n.i >= 0; n = ig_next(g, n))
+		work += (double)ig_node_macs(g, ig_node(g, n)) + 4 * (double)ig_elems(ig_vtype(g, ig_node(g, n)->out[0]));
+	return samples == IG_ALWAYS || work * (double)samples > 2e9;
+}
+
+/* The float graph as code for this CPU. Where that cannot be, it is interpreted. */
+static void begin_float(struct ig_machine *m, bool keep, int64_t samples)
+{
+	struct ig_session *s = m->s;
+	const struct ig_target *t = ig_target_native();
+	struct ig_lower_options lo = {.keep = keep};
+	char *why = NULL;
+	size_t n;
+	if (!pays(s->flt, samples))
+		return;
+	FILE *f = open_memstream(&why, &n);
+	if (!f)
+		IG_BUG("cannot make a stream");
+	struct ig_diag *d = ig_diag_new(f, false);
+	if (!t->triple)
+		ig_error(d, IG_NOLOC, "there is no target for this CPU");
+	else if ((m->flt.module = ig_lower(s->flt, t, &lo, d)) != NULL) {
+		m->flt.program = ig_program_new(s->flt->name, s->flt, m->flt.module, t);
+		m->flt.native = ig_native_new(m->flt.program, d);
+	}
+	ig_diag_free(d);
+	fclose(f);
+	if (!m->flt.native) {
+		end_code(&m->flt);
+		ig_note(s->diag, IG_NOLOC, "the float model is interpreted, which is slower, since it cannot be compiled here: %.*s", (int)strcspn(why, "\n"), why);
+	}
+	free(why);
+}
+
+bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep, int64_t float_samples)
 {
 	memset(m, 0, sizeof *m);
 	m->s = s;
 	memcpy(m->use, use, sizeof m->use);
 	if (use[IG_ENGINE_FLOAT] && ig_session_refuse_quantized(s, "run in float"))
 		return false;
-	if (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE])
-		return true;
-	m->module = ig_session_lower(s, keep);
-	if (!m->module)
-		return false;
-	m->program = ig_program_new(s->quant->name, s->quant, m->module, s->target);
-	if (use[IG_ENGINE_NATIVE]) {
-		if (!s->target->triple) {
-			ig_error(s->diag, IG_NOLOC, "target %s has no native engine: leave 'native' out of --engine, or choose another --target", s->target->name);
-			return false;
-		}
-		m->native = ig_native_new(m->program, s->diag);
-		return m->native != NULL;
-	}
-	return true;
+	if (use[IG_ENGINE_FLOAT])
+		begin_float(m, keep, float_samples);
+	return (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE]) || begin_quantized(m, keep);
 }
 
 void ig_machine_end(struct ig_machine *m)
 {
-	if (m->native)
-		ig_native_free(m->native);
-	ig_program_free(m->program);
-	if (m->module)
-		kir_module_free(m->module);
+	end_code(&m->quant);
+	end_code(&m->flt);
 }
 
 struct ig_engine {
@@ -80,11 +131,14 @@ struct ig_engine {
 	struct ig_machine *m;
 	const struct ig_graph *g;
 	struct ig_interp *interp;
+	const struct ig_code *code; /* what runs where there is no interpreter of the graph */
 	struct kir_interp *kir;
 	void *arena;
-	void **out; /* kir, native */
+	void **out; /* of code */
 	const void *const *in; /* of the last run */
-	IG_VEC(struct ig_vid) stored; /* float, reference: values that are not constants */
+	IG_VEC(struct ig_vid) stored; /* interp: values that are not constants */
+	float *room; /* for values that are not one run of memory */
+	int64_t room_elems;
 };
 
 static void *aligned(size_t bytes)
@@ -113,7 +167,8 @@ struct ig_engine *ig_engine_new(struct ig_machine *m, enum ig_engine_kind kind)
 	e->kind = kind;
 	e->m = m;
 	e->g = kind == IG_ENGINE_FLOAT ? m->s->flt : m->s->quant;
-	if (kind == IG_ENGINE_FLOAT || kind == IG_ENGINE_REFERENCE) {
+	e->code = kind == IG_ENGINE_FLOAT ? &m->flt : &m->quant;
+	if ((kind == IG_ENGINE_FLOAT && !m->flt.native) || kind == IG_ENGINE_REFERENCE) {
 		e->interp = ig_interp_new(e->g, m->s->diag);
 		if (!e->interp) {
 			ig_engine_free(e);
@@ -127,8 +182,8 @@ struct ig_engine *ig_engine_new(struct ig_machine *m, enum ig_engine_kind kind)
 		return e;
 	}
 	if (kind == IG_ENGINE_KIR)
-		e->kir = kir_interp_new(m->module);
-	e->arena = aligned((size_t)m->module->arena_bytes);
+		e->kir = kir_interp_new(e->code->module);
+	e->arena = aligned((size_t)e->code->module->arena_bytes);
 	e->out = ig_xcalloc((size_t)e->g->n_outputs + 1, sizeof *e->out);
 	for (int i = 0; i < e->g->n_outputs; i++)
 		e->out[i] = aligned(type_bytes(ig_vtype(e->g, e->g->output[i])));
@@ -148,23 +203,20 @@ void ig_engine_free(struct ig_engine *e)
 	free(e->out);
 	free(e->arena);
 	ig_vec_free(&e->stored);
+	free(e->room);
 	free(e);
 }
 
 bool ig_engine_run(struct ig_engine *e, const void *const *in)
 {
 	e->in = in;
-	switch (e->kind) {
-	case IG_ENGINE_FLOAT:
-	case IG_ENGINE_REFERENCE: ig_interp_run(e->interp, in); return true;
-	case IG_ENGINE_KIR: kir_interp_run(e->kir, in, e->out, e->arena); return true;
-	case IG_ENGINE_NATIVE:
-		if (ig_native_run(e->m->native, in, e->out, e->arena) == IG_OK)
-			return true;
+	if (e->interp)
+		ig_interp_run(e->interp, in);
+	else if (e->kir)
+		kir_interp_run(e->kir, in, e->out, e->arena);
+	else if (ig_native_run(e->code->native, in, e->out, e->arena) != IG_OK)
 		IG_BUG("the compiled object refused its own engine's call");
-	case IG_ENGINE_COUNT: break;
-	}
-	IG_BUG("engine %d", (int)e->kind);
+	return true;
 }
 
 const void *ig_engine_output(const struct ig_engine *e, int i)
@@ -174,7 +226,7 @@ const void *ig_engine_output(const struct ig_engine *e, int i)
 
 const struct ig_graph *ig_engine_graph(const struct ig_engine *e) { return e->g; }
 
-int ig_engine_tensors(const struct ig_engine *e) { return e->interp ? e->stored.n : e->m->module->n_tensors; }
+int ig_engine_tensors(const struct ig_engine *e) { return e->interp ? e->stored.n : e->code->module->n_tensors; }
 
 const char *ig_engine_tensor(const struct ig_engine *e, int i, struct ig_type *type)
 {
@@ -182,8 +234,8 @@ const char *ig_engine_tensor(const struct ig_engine *e, int i, struct ig_type *t
 		*type = *ig_vtype(e->g, e->stored.v[i]);
 		return ig_value(e->g, e->stored.v[i])->name;
 	}
-	*type = e->m->module->tensor[i].type;
-	return e->m->module->tensor[i].name;
+	*type = e->code->module->tensor[i].type;
+	return e->code->module->tensor[i].name;
 }
 
 void ig_engine_tensor_read(const struct ig_engine *e, int i, void *dst)
@@ -192,7 +244,26 @@ void ig_engine_tensor_read(const struct ig_engine *e, int i, void *dst)
 		const struct ig_tensor *t = ig_interp_value(e->interp, e->stored.v[i]);
 		memcpy(dst, t->data, t->bytes);
 	} else
-		kir_tensor_read(e->m->module, &e->m->module->tensor[i], e->in, e->out, e->arena, dst);
+		kir_tensor_read(e->code->module, &e->code->module->tensor[i], e->in, e->out, e->arena, dst);
+}
+
+const float *ig_engine_floats(struct ig_engine *e, struct ig_vid v)
+{
+	if (e->interp)
+		return ig_interp_value(e->interp, v)->data;
+	const struct kir_module *m = e->code->module;
+	int i = 0;
+	while (i < m->n_tensors && m->tensor[i].value.i != v.i)
+		i++;
+	if (i == m->n_tensors)
+		IG_BUG("value %s has no memory", ig_value(e->g, v)->name);
+	int64_t n = ig_elems(&m->tensor[i].type);
+	if (e->room_elems < n) {
+		free(e->room);
+		e->room = ig_xcalloc((size_t)n, sizeof *e->room);
+		e->room_elems = n;
+	}
+	return kir_tensor_floats(m, &m->tensor[i], e->in, e->out, e->arena, e->room);
 }
 
 static int32_t integer(enum ig_dtype dt, const void *data, int64_t i)

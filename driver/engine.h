@@ -1,5 +1,5 @@
-/* One interface over everything that can run the model: the float interpreter, the reference interpreter of the quantized graph, the kernel IR
-   interpreter and the native object. */
+/* One interface over everything that can run the model: the float graph, the reference interpreter of the quantized graph, the kernel IR
+   interpreter and the native object. The float graph runs in the interpreter, or compiled for this CPU where that pays: the same bits. */
 #ifndef IG_DRIVER_ENGINE_H
 #define IG_DRIVER_ENGINE_H
 #include "driver/session.h"
@@ -9,16 +9,24 @@ extern const char *const ig_engine_names[IG_ENGINE_COUNT];
 /* The engines of --engine in the table's order, each once; `dflt` when the option is absent. False: wrong usage, said. */
 bool ig_engine_list(const struct ig_opts *o, const char *dflt, bool use[IG_ENGINE_COUNT]);
 
-/* What engines of a prepared session share: the lowered module and the loaded object. */
-struct ig_machine {
-	struct ig_session *s;
-	bool use[IG_ENGINE_COUNT];
-	struct kir_module *module; /* for kir and native */
+/* A lowered module and the loaded object. */
+struct ig_code {
+	struct kir_module *module;
 	struct ig_program *program;
 	struct ig_native *native;
 };
-/* keep: every stored tensor can be read after a run. False after a diagnostic (release all the same). */
-bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep);
+/* What engines of a prepared session share. */
+struct ig_machine {
+	struct ig_session *s;
+	bool use[IG_ENGINE_COUNT];
+	struct ig_code quant; /* for kir and native */
+	struct ig_code flt;   /* for float; empty: it is interpreted */
+};
+/* keep: every stored tensor can be read after a run. float_samples: how many the float engine will run, which decides whether it is worth compiling
+   (IG_ALWAYS, IG_NEVER). False after a diagnostic (release all the same). */
+#define IG_ALWAYS INT64_MAX
+#define IG_NEVER 0
+bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep, int64_t float_samples);
 void ig_machine_end(struct ig_machine *m);
 
 /* An engine of one thread. */
@@ -33,6 +41,8 @@ const struct ig_graph *ig_engine_graph(const struct ig_engine *e); /* that the o
 int ig_engine_tensors(const struct ig_engine *e);
 const char *ig_engine_tensor(const struct ig_engine *e, int i, struct ig_type *type);
 void ig_engine_tensor_read(const struct ig_engine *e, int i, void *dst);
+/* Elements of a float value of the float engine's graph after such a run, in any order; valid until the next call. */
+const float *ig_engine_floats(struct ig_engine *e, struct ig_vid v);
 
 /* Numbers of a tensor of graph g as float (dequantized). Result n elements. */
 void ig_tensor_floats(const struct ig_graph *g, const struct ig_type *t, const void *data, float *out);

@@ -190,90 +190,9 @@ bool ig_session_refuse_quantized(struct ig_session *s, const char *what)
 
 /* ---- statistics ---- */
 
-/* Several data files one after the other, as one source of samples. */
-struct chain {
-	IG_VEC(struct ig_dataset *) set;
-	int at;
-	int64_t next;
-	struct ig_progress progress;
-};
-
-static const void *const *chain_next(void *self)
-{
-	struct chain *c = self;
-	for (; c->at < c->set.n; c->at++, c->next = 0)
-		if (c->next < ig_dataset_count(c->set.v[c->at]))
-			return ig_dataset_sample(c->set.v[c->at], c->next++);
-	return NULL;
-}
-
-static void chain_progress(void *self, int64_t done) { ig_progress_step(&((struct chain *)self)->progress, done); }
-
-static bool slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d)
+bool ig_session_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d)
 {
 	return last < 0 || ig_dataset_slice(ds, first, last == INT64_MAX ? ig_dataset_count(ds) : last, d);
-}
-
-static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
-{
-	struct ig_stats *st = ig_stats_read(path, s->diag);
-	bool ok = st != NULL;
-	if (ok && st->weights_hash != s->model->graph->weights_hash) {
-		ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
-		ok = false;
-	}
-	ok = ok && ig_stats_merge(into, st, s->diag);
-	ig_stats_free(st);
-	return ok;
-}
-
-/* Opens the data among specs: with several inputs, as many consecutive specs as there are inputs make one set. */
-static bool open_chain(struct ig_session *s, struct chain *c, const char *const *data, int n, int64_t first, int64_t last)
-{
-	int inputs = s->flt->n_inputs;
-	if (inputs < 1 || n % inputs != 0) {
-		ig_error(s->diag, IG_NOLOC, "the model has %d inputs, but %d data files are given; name one for each (input=FILE)", inputs, n);
-		return false;
-	}
-	int64_t total = 0;
-	for (int i = 0; i < n; i += inputs) {
-		struct ig_dataset *ds = ig_dataset_open(s->flt, data + i, inputs, true, s->diag);
-		if (!ds)
-			return false;
-		ig_vec_push(&c->set, ds);
-		if (!slice(ds, first, last, s->diag))
-			return false;
-		total += ig_dataset_count(ds);
-	}
-	ig_progress_start(&c->progress, s->o, "calibrating", total);
-	return true;
-}
-
-bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last)
-{
-	const char **data = ig_xcalloc((size_t)n + 1, sizeof *data);
-	struct chain c = {.at = 0};
-	int n_data = 0;
-	bool ok = !ig_session_refuse_quantized(s, "calibrated");
-	for (int i = 0; i < n && ok; i++) {
-		if (ig_stats_is_state(specs[i]))
-			ok = add_state(s, into, specs[i]);
-		else
-			data[n_data++] = specs[i];
-	}
-	if (ok && n_data) {
-		ok = open_chain(s, &c, data, n_data, first, last);
-		if (ok) {
-			struct ig_sample_source src = {&c, chain_next, chain_progress};
-			ok = ig_calibrate(s->flt, s->qconfig, &src, into, s->diag);
-			ig_progress_end(&c.progress);
-		}
-		for (int i = 0; i < c.set.n; i++)
-			ig_dataset_free(c.set.v[i]);
-		ig_vec_free(&c.set);
-	}
-	free(data);
-	return ok;
 }
 
 /* Layers that are yet to be quantized. */
@@ -336,7 +255,7 @@ struct ig_dataset *ig_session_data(struct ig_session *s, bool reject_nonfinite)
 	    ig_dataset_open(s->flt, s->o->value[IG_OPT_DATA].v, s->o->value[IG_OPT_DATA].n, reject_nonfinite, s->diag);
 	bool ok = ds != NULL;
 	if (ok && ig_opt_given(s->o, IG_OPT_SAMPLES))
-		ok = slice(ds, s->o->number[IG_OPT_SAMPLES], s->o->last[IG_OPT_SAMPLES], s->diag);
+		ok = ig_session_slice(ds, s->o->number[IG_OPT_SAMPLES], s->o->last[IG_OPT_SAMPLES], s->diag);
 	if (ok && ig_opt_given(s->o, IG_OPT_SAMPLE))
 		ok = ig_dataset_slice(ds, s->o->number[IG_OPT_SAMPLE], s->o->number[IG_OPT_SAMPLE] + 1, s->diag);
 	if (ok && ig_dataset_count(ds) == 0) {

@@ -31,7 +31,7 @@ void ig_session_close(struct ig_session *s);
 bool ig_session_load(struct ig_session *s, const char *path); /* model and quantize block */
 bool ig_session_float(struct ig_session *s);                  /* sets flt */
 bool ig_session_refuse_quantized(struct ig_session *s, const char *what); /* true, after a diagnostic, when the file holds a quantized graph */
-/* Adds specs (data files and states, mixed) to statistics. `first`, `last`: slice of the data; last < 0: all. */
+/* calibrate.c: adds specs (data files and states, mixed) to statistics. `first`, `last`: slice of the data; last < 0: all. */
 bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last);
 bool ig_session_stats(struct ig_session *s);    /* from --calibration; an error when int8 layers need it and there is none */
 bool ig_session_quantize(struct ig_session *s); /* sets quant */
@@ -39,6 +39,7 @@ bool ig_session_quantize(struct ig_session *s); /* sets quant */
 bool ig_session_prepare(struct ig_session *s, const char *path);
 /* Lowers quant for s->target. */
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep);
+bool ig_session_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d); /* last < 0: all; INT64_MAX: to the end */
 /* The samples of --data, --samples and --sample. NULL after a diagnostic. */
 struct ig_dataset *ig_session_data(struct ig_session *s, bool reject_nonfinite);
 #endif

@@ -1,7 +1,7 @@
-/* Runs the observed float graph over samples and adds what the observers see to the statistics; looks at the data with suspicion. */
+/* Runs the float graph over samples and adds what its observed values are to the statistics; looks at the data with suspicion. */
+#include "passes/calibrate.h"
 #include "ir/interp.h"
 #include "ir/print.h"
-#include "passes/pass.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,20 +9,49 @@
 
 #define ENOUGH 100 /* samples */
 
+/* ---- the interpreter as an engine ---- */
+
+static void *interpreter_new(void *self, const struct ig_graph *g, struct ig_diag *d)
+{
+	(void)self;
+	return ig_interp_new(g, d);
+}
+
+static void interpreter_free(void *runner) { ig_interp_free(runner); }
+static void interpreter_run(void *runner, const void *const *in) { ig_interp_run(runner, in); }
+static const float *interpreter_value(void *runner, struct ig_vid v) { return ig_interp_value(runner, v)->data; }
+
+const struct ig_calibration_engine ig_calibration_interpreter = {NULL, interpreter_new, interpreter_free, interpreter_run, interpreter_value};
+
+/* ---- calibration ---- */
+
 struct seen {
 	uint64_t hash;
 	int64_t sample;
+	const float *range; /* least and largest value of each observer that averages them, which needs the samples' order */
 };
 
 struct observer {
 	struct ig_vid value;
-	int stat;
+	const char *name;
+	int64_t elems;
+	double averaging; /* the moving average's constant; 0: none */
 };
 
-struct calibration {
+struct worker {
+	void *runner;
+	struct ig_stats *stats; /* by observer */
+	struct ig_arena *arena; /* of ranges */
+	IG_VEC(struct seen) seen;
+};
+
+struct ig_calibration {
+	const struct ig_calibration_engine *engine;
 	struct ig_graph *g; /* with observers */
 	IG_VEC(struct observer) observers;
-	IG_VEC(struct seen) seen;
+	int averages; /* observers that average */
+	struct worker *worker;
+	int n_workers;
 };
 
 /* The constant of the moving average that a layer asks for on this value: its own result's, or a reader's; 0: none does. */
@@ -42,22 +71,60 @@ static double averaging(const struct ig_graph *g, const struct ig_qconfig_map *m
 	return 0;
 }
 
-static void set_up(struct calibration *k, const struct ig_qconfig_map *m, struct ig_stats *st)
+static void find_observers(struct ig_calibration *k, const struct ig_qconfig_map *m)
 {
 	for (struct ig_nid id = ig_first(k->g); id.i >= 0; id = ig_next(k->g, id)) {
 		const struct ig_node *n = ig_node(k->g, id);
 		if (n->op != IG_OP_OBSERVE)
 			continue;
-		struct ig_stat *s = ig_stats_get(st, ig_value(k->g, n->in[0])->name);
-		double constant = averaging(k->g, m, n->in[0]);
-		if (constant > 0 && !s->has_average) {
-			s->has_average = true;
-			s->averaging = (float)constant;
-			s->avg_min = s->avg_max = NAN;
-		}
-		struct observer o = {n->in[0], (int)(s - st->stat.v)};
+		struct observer o = {n->in[0], ig_value(k->g, n->in[0])->name, ig_elems(ig_vtype(k->g, n->in[0])), averaging(k->g, m, n->in[0])};
+		k->averages += o.averaging > 0;
 		ig_vec_push(&k->observers, o);
 	}
+}
+
+struct ig_calibration *ig_calibration_new(const struct ig_graph *mapped, const struct ig_qconfig_map *m, const struct ig_calibration_engine *e, int workers,
+                                          struct ig_diag *d)
+{
+	struct ig_calibration *k = ig_xcalloc(1, sizeof *k);
+	struct ig_context c = {.diag = d, .qconfig = m};
+	k->engine = e;
+	k->g = ig_graph_clone(mapped);
+	k->worker = ig_xcalloc((size_t)workers, sizeof *k->worker);
+	bool ok = ig_pass_observe(k->g, &c);
+	if (ok)
+		find_observers(k, m);
+	for (int i = 0; i < workers && ok; i++) {
+		struct worker *w = &k->worker[k->n_workers++];
+		w->arena = ig_arena_new();
+		w->stats = ig_stats_new(mapped->weights_hash);
+		for (int j = 0; j < k->observers.n; j++)
+			ig_stats_get(w->stats, k->observers.v[j].name);
+		w->runner = e->new(e->self, k->g, d);
+		ok = w->runner != NULL;
+	}
+	if (ok)
+		return k;
+	ig_calibration_free(k);
+	return NULL;
+}
+
+void ig_calibration_free(struct ig_calibration *k)
+{
+	if (!k)
+		return;
+	for (int i = 0; i < k->n_workers; i++) {
+		struct worker *w = &k->worker[i];
+		if (w->runner)
+			k->engine->free(w->runner);
+		ig_stats_free(w->stats);
+		ig_arena_free(w->arena);
+		ig_vec_free(&w->seen);
+	}
+	free(k->worker);
+	ig_vec_free(&k->observers);
+	ig_graph_free(k->g);
+	free(k);
 }
 
 static uint64_t hash_sample(const struct ig_graph *g, const void *const *in)
@@ -72,6 +139,25 @@ static uint64_t hash_sample(const struct ig_graph *g, const void *const *in)
 	return h;
 }
 
+void ig_calibration_sample(struct ig_calibration *k, int worker, int64_t number, const void *const *in)
+{
+	struct worker *w = &k->worker[worker];
+	float *range = k->averages ? IG_NEWN(w->arena, float, 2 * k->averages) : NULL, lo, hi;
+	struct seen s = {hash_sample(k->g, in), number, range};
+	ig_vec_push(&w->seen, s);
+	k->engine->run(w->runner, in);
+	for (int i = 0; i < k->observers.n; i++) {
+		const struct observer *o = &k->observers.v[i];
+		ig_stat_values(&w->stats->stat.v[i], k->engine->value(w->runner, o->value), o->elems, &lo, &hi);
+		if (o->averaging > 0) {
+			*range++ = lo;
+			*range++ = hi;
+		}
+	}
+}
+
+/* ---- suspicions ---- */
+
 static int by_hash(const void *a, const void *b)
 {
 	const struct seen *x = a, *y = b;
@@ -80,31 +166,30 @@ static int by_hash(const void *a, const void *b)
 	return x->sample < y->sample ? -1 : x->sample > y->sample;
 }
 
-static void warn_repeats(struct calibration *k, struct ig_diag *d)
+static void warn_repeats(struct seen *seen, int n, struct ig_diag *d)
 {
 	int64_t repeats = 0, first = 0, of = 0;
-	if (k->seen.n)
-		qsort(k->seen.v, (size_t)k->seen.n, sizeof *k->seen.v, by_hash);
-	for (int i = 1; i < k->seen.n; i++) {
-		if (k->seen.v[i].hash != k->seen.v[i - 1].hash)
+	qsort(seen, (size_t)n, sizeof *seen, by_hash);
+	for (int i = 1; i < n; i++) {
+		if (seen[i].hash != seen[i - 1].hash)
 			continue;
 		if (!repeats++) {
-			first = k->seen.v[i].sample;
-			of = k->seen.v[i - 1].sample;
+			first = seen[i].sample;
+			of = seen[i - 1].sample;
 		}
 	}
 	if (repeats)
 		ig_warn(d, IG_NOLOC, "%lld of %d calibration samples repeat others (sample %lld is sample %lld again): they add nothing but weight",
-		        (long long)repeats, k->seen.n, (long long)first, (long long)of);
+		        (long long)repeats, n, (long long)first, (long long)of);
 }
 
-static void warn_data(struct calibration *k, const struct ig_stats *st, struct ig_diag *d)
+static void warn_data(const struct ig_calibration *k, struct seen *seen, int n, const struct ig_stats *st, struct ig_diag *d)
 {
 	if (st->samples < ENOUGH)
 		ig_warn(d, IG_NOLOC, "calibrated with %llu samples: fewer than %d give ranges that depend on which ones", (unsigned long long)st->samples, ENOUGH);
-	warn_repeats(k, d);
+	warn_repeats(seen, n, d);
 	for (int i = 0; i < k->observers.n; i++) {
-		const struct ig_stat *s = &st->stat.v[k->observers.v[i].stat];
+		const struct ig_stat *s = ig_stats_find(st, k->observers.v[i].name);
 		if (s->nans || s->infs)
 			ig_warn(d, IG_NOLOC, "`%s`: %llu NaN and %llu infinities among %llu values of calibration; its range is that of the others", s->name,
 			        (unsigned long long)s->nans, (unsigned long long)s->infs, (unsigned long long)s->count);
@@ -113,41 +198,79 @@ static void warn_data(struct calibration *k, const struct ig_stats *st, struct i
 	}
 }
 
-bool ig_calibrate(const struct ig_graph *mapped, const struct ig_qconfig_map *m, struct ig_sample_source *src, struct ig_stats *st, struct ig_diag *d)
+/* ---- the sum ---- */
+
+static int by_sample(const void *a, const void *b)
 {
-	if (st->weights_hash != mapped->weights_hash) {
+	const struct seen *x = a, *y = b;
+	return x->sample < y->sample ? -1 : x->sample > y->sample;
+}
+
+/* All workers' samples, in order. */
+static struct seen *collect(const struct ig_calibration *k, int *n)
+{
+	*n = 0;
+	for (int w = 0; w < k->n_workers; w++)
+		*n += k->worker[w].seen.n;
+	struct seen *all = ig_xcalloc((size_t)*n + 1, sizeof *all), *p = all;
+	for (int w = 0; w < k->n_workers; w++)
+		for (int i = 0; i < k->worker[w].seen.n; i++)
+			*p++ = k->worker[w].seen.v[i];
+	qsort(all, (size_t)*n, sizeof *all, by_sample);
+	return all;
+}
+
+static void add_observer(const struct ig_calibration *k, int i, const struct seen *seen, int n, int *average, struct ig_stats *st)
+{
+	const struct observer *o = &k->observers.v[i];
+	struct ig_stat *s = ig_stats_get(st, o->name);
+	for (int w = 0; w < k->n_workers; w++)
+		ig_stat_merge(s, &k->worker[w].stats->stat.v[i]);
+	if (!(o->averaging > 0))
+		return;
+	if (!s->has_average) {
+		s->has_average = true;
+		s->averaging = (float)o->averaging;
+		s->avg_min = s->avg_max = NAN;
+	}
+	for (int j = 0; j < n; j++)
+		ig_stat_average(s, seen[j].range[2 * *average], seen[j].range[2 * *average + 1]);
+	++*average;
+}
+
+bool ig_calibration_finish(struct ig_calibration *k, struct ig_stats *st, struct ig_diag *d)
+{
+	int n, average = 0;
+	if (st->weights_hash != k->g->weights_hash) {
 		ig_error(d, IG_NOLOC, "the calibration state belongs to other weights (%016llx, the model has %016llx)", (unsigned long long)st->weights_hash,
-		         (unsigned long long)mapped->weights_hash);
+		         (unsigned long long)k->g->weights_hash);
 		return false;
 	}
-	struct calibration k = {.g = ig_graph_clone(mapped)};
-	struct ig_context c = {.diag = d, .qconfig = m};
-	struct ig_interp *it = NULL;
-	bool ok = ig_pass_observe(k.g, &c) && (it = ig_interp_new(k.g, d)) != NULL;
-	if (ok)
-		set_up(&k, m, st);
-	for (const void *const *in; ok && (in = src->next(src->self));) {
-		struct seen s = {hash_sample(k.g, in), k.seen.n};
-		ig_vec_push(&k.seen, s);
-		ig_interp_run(it, in);
-		for (int i = 0; i < k.observers.n; i++) {
-			const struct ig_tensor *t = ig_interp_value(it, k.observers.v[i].value);
-			ig_stat_add(&st->stat.v[k.observers.v[i].stat], t->data, ig_elems(&t->type));
-		}
-		st->samples++;
-		st->samples_sum += s.hash;
-		if (src->progress)
-			src->progress(src->self, k.seen.n);
-	}
-	if (ok && !k.seen.n) {
+	struct seen *seen = collect(k, &n);
+	if (n == 0)
 		ig_error(d, IG_NOLOC, "there is no calibration sample");
-		ok = false;
+	for (int i = 0; i < k->observers.n && n; i++)
+		add_observer(k, i, seen, n, &average, st);
+	for (int i = 0; i < n; i++) {
+		st->samples++;
+		st->samples_sum += seen[i].hash;
 	}
-	if (ok)
-		warn_data(&k, st, d);
-	ig_vec_free(&k.observers);
-	ig_vec_free(&k.seen);
-	ig_interp_free(it);
-	ig_graph_free(k.g);
+	if (n)
+		warn_data(k, seen, n, st, d);
+	free(seen);
+	return n != 0;
+}
+
+bool ig_calibrate(const struct ig_graph *mapped, const struct ig_qconfig_map *m, struct ig_sample_source *src, struct ig_stats *st, struct ig_diag *d)
+{
+	struct ig_calibration *k = ig_calibration_new(mapped, m, &ig_calibration_interpreter, 1, d);
+	int64_t n = 0;
+	for (const void *const *in; k && (in = src->next(src->self));) {
+		ig_calibration_sample(k, 0, n++, in);
+		if (src->progress)
+			src->progress(src->self, n);
+	}
+	bool ok = k && ig_calibration_finish(k, st, d);
+	ig_calibration_free(k);
 	return ok;
 }

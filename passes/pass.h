@@ -49,7 +49,7 @@ bool ig_explain(const struct ig_graph *g, const struct ig_qconfig_map *m, const 
 /* The QConfig that decided for a mapped node. */
 const struct ig_qconfig *ig_node_qconfig(const struct ig_qconfig_map *m, const struct ig_node *n);
 
-/* Calibration: a clone of the mapped graph with observe nodes is run over samples; statistics are added to `st`. next() returns the sample's inputs or NULL at the end;
+/* Calibration with the graph interpreter (others: passes/calibrate.h): a clone of the mapped graph with observe nodes is run over samples; statistics are added to `st`. next() returns the sample's inputs or NULL at the end;
    progress (may be NULL) is called after each sample. Warns of repeated samples, fewer than 100 samples, constant tensors, non-finite values, each naming the tensor. */
 struct ig_sample_source {
 	void *self;

@@ -44,7 +44,7 @@ struct ig_stat *ig_stats_get(struct ig_stats *s, const char *name)
 	                     .max = -INFINITY,
 	                     .avg_min = NAN,
 	                     .avg_max = NAN,
-	                     .bin = IG_NEWN(s->arena, uint64_t, IG_HIST_BINS)};
+	                     .bin = IG_NEWN(s->arena, uint64_t, IG_HIST_BINS + IG_HIST_SPARE)};
 	ig_vec_push(&s->stat, st);
 	return &s->stat.v[s->stat.n - 1];
 }
@@ -61,9 +61,14 @@ void ig_stat_grid(float min, float max, int *exponent, int64_t *first, int *n)
 		*n = 0;
 		return;
 	}
-	int e;
+	/* From the finest grid, or where the range has hardly more bins than there are. */
+	int e, spread;
 	frexp(big, &e);
-	for (e -= FINEST;; e++) {
+	frexp((double)max - (double)min, &spread);
+	e -= FINEST;
+	if (max > min && spread - 15 > e)
+		e = spread - 15;
+	for (;; e++) {
 		int64_t lo = bin_of(min, e), hi = bin_of(max, e);
 		if (hi - lo < IG_HIST_BINS) {
 			*exponent = e;
@@ -89,8 +94,7 @@ static void add_bins(struct ig_stat *st, const uint64_t *bin, int64_t first, int
 			st->bin[floor_shift(first + i, st->exponent - exponent) - st->first_bin] += bin[i];
 }
 
-/* Widens the range to [lo, hi] as well. */
-static void grow(struct ig_stat *st, float lo, float hi)
+void ig_stat_grow(struct ig_stat *st, float lo, float hi)
 {
 	float min = fminf(st->min, lo), max = fmaxf(st->max, hi);
 	if (min == st->min && max == st->max)
@@ -109,49 +113,16 @@ static void grow(struct ig_stat *st, float lo, float hi)
 	free(old);
 }
 
-static void average(struct ig_stat *st, float lo, float hi)
+void ig_stat_merge(struct ig_stat *x, const struct ig_stat *y)
 {
-	float c = st->averaging;
-	if (isnan(st->avg_min)) {
-		st->avg_min = lo;
-		st->avg_max = hi;
-	} else {
-		st->avg_min = st->avg_min + c * (lo - st->avg_min);
-		st->avg_max = st->avg_max + c * (hi - st->avg_max);
-	}
-}
-
-void ig_stat_add(struct ig_stat *st, const float *x, int64_t n)
-{
-	float lo = INFINITY, hi = -INFINITY;
-	uint64_t zeros = 0, nans = 0, infs = 0;
-	for (int64_t i = 0; i < n; i++) {
-		float v = x[i] + 0.0f; /* -0 is 0 */
-		if (isfinite(v)) {
-			lo = v < lo ? v : lo;
-			hi = v > hi ? v : hi;
-			zeros += v == 0;
-		} else if (isnan(v)) {
-			nans++;
-		} else {
-			infs++;
-		}
-	}
-	st->count += (uint64_t)n;
-	st->zeros += zeros;
-	st->nans += nans;
-	st->infs += infs;
-	if (!(lo <= hi))
+	x->count += y->count;
+	x->zeros += y->zeros;
+	x->nans += y->nans;
+	x->infs += y->infs;
+	if (!(y->min <= y->max))
 		return;
-	grow(st, lo, hi);
-	if (st->has_average)
-		average(st, lo, hi);
-	if (!st->n_bins)
-		return;
-	double scale = ldexp(1.0, -st->exponent);
-	for (int64_t i = 0; i < n; i++)
-		if (x[i] != 0 && isfinite(x[i]))
-			st->bin[(int64_t)floor((double)x[i] * scale) - st->first_bin]++;
+	ig_stat_grow(x, y->min, y->max);
+	add_bins(x, y->bin, y->first_bin, y->n_bins, y->exponent);
 }
 
 bool ig_stats_merge(struct ig_stats *a, const struct ig_stats *b, struct ig_diag *d)
@@ -169,18 +140,8 @@ bool ig_stats_merge(struct ig_stats *a, const struct ig_stats *b, struct ig_diag
 				         "or use another observer", both[s]->stat.v[i].name);
 				return false;
 			}
-	for (int i = 0; i < b->stat.n; i++) {
-		const struct ig_stat *y = &b->stat.v[i];
-		struct ig_stat *x = ig_stats_get(a, y->name);
-		x->count += y->count;
-		x->zeros += y->zeros;
-		x->nans += y->nans;
-		x->infs += y->infs;
-		if (!(y->min <= y->max))
-			continue;
-		grow(x, y->min, y->max);
-		add_bins(x, y->bin, y->first_bin, y->n_bins, y->exponent);
-	}
+	for (int i = 0; i < b->stat.n; i++)
+		ig_stat_merge(ig_stats_get(a, b->stat.v[i].name), &b->stat.v[i]);
 	a->samples += b->samples;
 	a->samples_sum += b->samples_sum;
 	return true;

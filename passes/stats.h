@@ -5,6 +5,7 @@
 #include "ir/graph.h"
 #include "ir/qconfig.h"
 
+#define IG_HIST_SPARE 16   /* counters behind the bins, where values without a bin go; they mean nothing */
 #define IG_HIST_BINS 16384 /* at most this many bins in use; more than half of them when the range is not a point */
 
 /* One value's distribution. Bin b counts the values in [b, b+1) * 2^exponent that are finite and not zero, b from first_bin; the grid is a function
@@ -16,7 +17,7 @@ struct ig_stat {
 	int exponent;
 	int64_t first_bin;
 	int n_bins;
-	uint64_t *bin; /* room for IG_HIST_BINS */
+	uint64_t *bin; /* room for IG_HIST_BINS + IG_HIST_SPARE */
 	/* moving_average state (order-dependent; present only when a QConfig asks for it) */
 	bool has_average;
 	float avg_min, avg_max, averaging;
@@ -33,7 +34,12 @@ void ig_stats_free(struct ig_stats *s);
 struct ig_stat *ig_stats_get(struct ig_stats *s, const char *name);              /* adds it when new; valid until the next one is added */
 const struct ig_stat *ig_stats_find(const struct ig_stats *s, const char *name); /* NULL */
 void ig_stat_grid(float min, float max, int *exponent, int64_t *first, int *n);  /* the grid of a range */
-void ig_stat_add(struct ig_stat *st, const float *x, int64_t n);                 /* one sample's values */
+void ig_stat_add(struct ig_stat *st, const float *x, int64_t n);                 /* one sample's values, in any order */
+/* ig_stat_add in two steps: the values, whose range is returned (INFINITY, -INFINITY when none is finite), and its part in a moving average. */
+void ig_stat_values(struct ig_stat *st, const float *x, int64_t n, float *lo, float *hi);
+void ig_stat_average(struct ig_stat *st, float lo, float hi);
+void ig_stat_grow(struct ig_stat *st, float lo, float hi);          /* widens the range to [lo, hi] as well */
+void ig_stat_merge(struct ig_stat *to, const struct ig_stat *from); /* all but the moving average */
 /* Adds b to a. A moving average refuses: error with the reason. Different weights refuse. */
 bool ig_stats_merge(struct ig_stats *a, const struct ig_stats *b, struct ig_diag *d);
 /* Versioned, checksummed, little-endian file; written through a temporary file. */

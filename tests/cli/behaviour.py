@@ -240,6 +240,32 @@ def test_shards(f):
         (f.path / name).unlink()
 
 
+def test_calibration_engines(f):
+    """Compiled or interpreted, on any number of threads: the same state, a moving average's too."""
+    (f.path / "average.ig").write_text("quantize {\n  default static(activations: moving_average(averaging: 0.1))\n}\n")
+    (f.path / "views.ig").write_text("""model views(x: f32[1, 6, 9, 7]) -> (y: f32[1, 6], z: f32[1, 8, 9, 7]) {
+  a = slice(x, starts: [2], ends: [6], axes: [1])
+  b = concat(slice(x, starts: [0], ends: [4], axes: [1]), relu(a), axis: 1)
+  c = max_pool2d(slice(b, starts: [1, 0], ends: [9, 7], axes: [2, 3], steps: [2, 2]), kernel: 3, stride: 1, pad: 1)
+  z = sigmoid(b)
+  y = softmax(flatten(global_avg_pool(add(x, relu(x)))))
+}
+""")
+    (f.path / "v").write_bytes(b"".join(struct.pack("<f", (i * 7919 % 1031) / 256 - 2) for i in range(40 * 378)))
+    for model in (("model.ig", "calib.npy"), ("model.ig", "calib.npy", "calib.npy", "--qconfig", "average.ig"), ("views.ig", "v:f32")):
+        states = {}
+        for engine, jobs in itertools.product(("float", *(["native"] if runs_native(f) else [])), ("1", "5")):
+            done = f.run("calibrate", *model, "--engine", engine, "-j", jobs, "-o", "some.state")
+            good(done, f"calibrate {model} {engine}")
+            check("interpreted" not in done.stderr, f"calibrate {model} {engine} does not run compiled code: {done.stderr}")
+            states[engine, jobs] = (f.path / "some.state").read_bytes()
+        check(len(set(states.values())) == 1, f"calibrate {model} depends on the engine or the number of threads")
+    for engine in ("kir", "reference", "float,native"):
+        good(f.run("calibrate", "model.ig", "calib.npy", "--engine", engine, "-o", "some.state"), f"calibrate --engine {engine}", 2)
+    for name in ("average.ig", "views.ig", "v", "some.state"):
+        (f.path / name).unlink()
+
+
 def test_float_model(f):
     """A model that stays in float needs no calibration, and its engines give the float interpreter's bytes."""
     (f.path / "float.ig").write_text("quantize {\n  default skip\n}\n")

@@ -351,11 +351,73 @@ static void test_bad_files(void **state)
 	ig_stats_free(s);
 }
 
+/* What a distribution is, value by value in double, on the grid that all values together have. */
+static void assert_values(const struct ig_stat *st, const float *x, int n)
+{
+	uint64_t *bin = calloc(IG_HIST_BINS, sizeof *bin), zeros = 0, nans = 0, infs = 0;
+	float min = INFINITY, max = -INFINITY;
+	int exponent, bins;
+	int64_t first;
+	assert_non_null(bin);
+	for (int i = 0; i < n; i++) {
+		if (!isfinite(x[i]))
+			continue;
+		min = x[i] < min ? x[i] + 0.0f : min;
+		max = x[i] > max ? x[i] + 0.0f : max;
+	}
+	ig_stat_grid(min, max, &exponent, &first, &bins);
+	for (int i = 0; i < n; i++) {
+		nans += isnan(x[i]) != 0;
+		infs += isinf(x[i]) != 0;
+		zeros += x[i] == 0;
+		if (isfinite(x[i]) && x[i] != 0)
+			bin[(int64_t)floor(ldexp((double)x[i], -exponent)) - first]++;
+	}
+	assert_true(st->min == min && st->max == max && !signbit(st->min + st->max - (min + max)));
+	assert_int_equal(st->count, n);
+	assert_int_equal(st->zeros, zeros);
+	assert_int_equal(st->nans, nans);
+	assert_int_equal(st->infs, infs);
+	assert_int_equal(st->exponent, exponent);
+	assert_int_equal(st->first_bin, first);
+	assert_int_equal(st->n_bins, bins);
+	assert_memory_equal(st->bin, bin, (size_t)bins * sizeof *bin);
+	free(bin);
+}
+
+/* The fast ways to a bin give what the formula gives: vanishing products below zero, bins far from zero, ranges beyond what a float's power of two
+   reaches, values on the borders of bins, in any order of pieces. */
+static void test_values(void **state)
+{
+	(void)state;
+	enum { N = 9001 };
+	static const struct { double scale, offset; } range[] = {{1, 0}, {1e6, 0}, {3e38, 0}, {1e-30, 0}, {1e-42, 0}, {1e-3, 1}, {1e-3, -70000}, {1, 500}, {1e38, 0}};
+	static float x[N];
+	rng_state = 11;
+	for (size_t r = 0; r < sizeof range / sizeof *range; r++)
+		for (int odd = 0; odd < 2; odd++) {
+			for (int i = 0; i < N; i++) {
+				double u = uniform(), v = uniform() - 0.4;
+				x[i] = (float)((u < 0.3 ? floor(v * 1024) / 1024 : u < 0.4 ? v * 1e-3 : v) * range[r].scale + range[r].offset);
+				if (u > 0.9 && range[r].offset == 0)
+					x[i] = u > 0.97 ? -0.0f : u > 0.95 ? 0.0f : u > 0.93 ? -1e-45f : 1e-45f;
+			}
+			if (odd) {
+				x[17] = NAN, x[18] = -NAN, x[19] = INFINITY, x[20] = -INFINITY;
+				x[8000] = -INFINITY;
+			}
+			struct ig_stats *s = ig_stats_new(1);
+			ig_stat_add(ig_stats_get(s, "x"), x, N);
+			assert_values(ig_stats_get(s, "x"), x, N);
+			ig_stats_free(s);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_order_free), cmocka_unit_test(test_exact_counts),  cmocka_unit_test(test_grid),     cmocka_unit_test(test_extremes),
-	    cmocka_unit_test(test_only_nan),   cmocka_unit_test(test_merge_refuses), cmocka_unit_test(test_bad_files),
+	    cmocka_unit_test(test_only_nan),   cmocka_unit_test(test_merge_refuses), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values),
 	};
 	return cmocka_run_group_tests(tests, set_path, remove_path);
 }

@@ -1,0 +1,120 @@
+/* Statistics from data and states: samples run on threads, the float model as compiled code where that pays. */
+#include <stdlib.h>
+
+#include "driver/engine.h"
+#include "driver/samples.h"
+#include "passes/calibrate.h"
+
+static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
+{
+	struct ig_stats *st = ig_stats_read(path, s->diag);
+	bool ok = st != NULL;
+	if (ok && st->weights_hash != s->model->graph->weights_hash) {
+		ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
+		ok = false;
+	}
+	ok = ok && ig_stats_merge(into, st, s->diag);
+	ig_stats_free(st);
+	return ok;
+}
+
+/* Data files one after the other; samples are numbered through. */
+struct data {
+	IG_VEC(struct ig_dataset *) set;
+	int64_t total;
+};
+
+/* With several inputs, as many consecutive specs as there are inputs make one set. */
+static bool open_data(struct ig_session *s, struct data *x, const char *const *spec, int n, int64_t first, int64_t last)
+{
+	int inputs = s->flt->n_inputs;
+	if (inputs < 1 || n % inputs != 0) {
+		ig_error(s->diag, IG_NOLOC, "the model has %d inputs, but %d data files are given; name one for each (input=FILE)", inputs, n);
+		return false;
+	}
+	for (int i = 0; i < n; i += inputs) {
+		struct ig_dataset *ds = ig_dataset_open(s->flt, spec + i, inputs, true, s->diag);
+		if (!ds)
+			return false;
+		ig_vec_push(&x->set, ds);
+		if (!ig_session_slice(ds, first, last, s->diag))
+			return false;
+		x->total += ig_dataset_count(ds);
+	}
+	return true;
+}
+
+/* ---- the driver's engine as calibration's ---- */
+
+static void *runner_new(void *self, const struct ig_graph *g, struct ig_diag *d)
+{
+	(void)g, (void)d; /* the session's graph, without the observers, which add no values that are asked for */
+	return ig_engine_new(self, IG_ENGINE_FLOAT);
+}
+
+static void runner_free(void *runner) { ig_engine_free(runner); }
+static void runner_run(void *runner, const void *const *in) { (void)ig_engine_run(runner, in); }
+static const float *runner_value(void *runner, struct ig_vid v) { return ig_engine_floats(runner, v); }
+
+struct run {
+	struct ig_calibration *calibration;
+	int64_t base; /* number of the set's first sample */
+};
+
+static bool add_sample(void *self, int worker, int64_t i, const void *const *in)
+{
+	const struct run *r = self;
+	ig_calibration_sample(r->calibration, worker, r->base + i, in);
+	return true;
+}
+
+/* 'calibrate --engine' decides; else how much there is to do. */
+static int64_t float_samples(const struct ig_session *s, int64_t total)
+{
+	bool use[IG_ENGINE_COUNT];
+	if (s->o->cmd != &ig_cmd_calibrate || !ig_opt_given(s->o, IG_OPT_ENGINE) || !ig_engine_list(s->o, "", use))
+		return total;
+	return use[IG_ENGINE_NATIVE] ? IG_ALWAYS : IG_NEVER;
+}
+
+static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into)
+{
+	static const bool use[IG_ENGINE_COUNT] = {[IG_ENGINE_FLOAT] = true};
+	struct ig_machine m;
+	struct ig_calibration_engine e = {&m, runner_new, runner_free, runner_run, runner_value};
+	int jobs = 1;
+	for (int i = 0; i < x->set.n; i++)
+		jobs = ig_samples_jobs(s->o, x->set.v[i]) > jobs ? ig_samples_jobs(s->o, x->set.v[i]) : jobs;
+	bool ok = ig_machine_begin(&m, s, use, true, float_samples(s, x->total));
+	struct run r = {ok ? ig_calibration_new(s->flt, s->qconfig, &e, jobs, s->diag) : NULL, 0};
+	ok = r.calibration != NULL;
+	for (int i = 0; i < x->set.n && ok; i++) {
+		ok = ig_samples_run(s, x->set.v[i], ig_samples_jobs(s->o, x->set.v[i]), "calibrating", add_sample, &r);
+		r.base += ig_dataset_count(x->set.v[i]);
+	}
+	ok = ok && ig_calibration_finish(r.calibration, into, s->diag);
+	ig_calibration_free(r.calibration);
+	ig_machine_end(&m);
+	return ok;
+}
+
+bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last)
+{
+	const char **file = ig_xcalloc((size_t)n + 1, sizeof *file);
+	struct data x = {.total = 0};
+	int n_files = 0;
+	bool ok = !ig_session_refuse_quantized(s, "calibrated");
+	for (int i = 0; i < n && ok; i++) {
+		if (ig_stats_is_state(specs[i]))
+			ok = add_state(s, into, specs[i]);
+		else
+			file[n_files++] = specs[i];
+	}
+	if (ok && n_files)
+		ok = open_data(s, &x, file, n_files, first, last) && run_data(s, &x, into);
+	for (int i = 0; i < x.set.n; i++)
+		ig_dataset_free(x.set.v[i]);
+	ig_vec_free(&x.set);
+	free(file);
+	return ok;
+}
