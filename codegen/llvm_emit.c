@@ -54,12 +54,13 @@ static void check_recipes(const struct ig_target *t)
 			IG_BUG("target %s has no feature for %s", t->name, name);
 	}
 	static const uint64_t table_needs[] = {[IG_TABLE_PSHUFB] = IG_CPU_AVX2, [IG_TABLE_PERMW] = IG_CPU_AVX512, [IG_TABLE_TBL] = IG_CPU_NEON};
-	if ((t->cpu_features & pack_needs[t->pack]) != pack_needs[t->pack] || (t->cpu_features & table_needs[t->table]) != table_needs[t->table] || (t->masked_memory && !(t->cpu_features & IG_CPU_AVX512)))
+	uint64_t need = pack_needs[t->pack] | table_needs[t->table] | (t->masked_memory ? IG_CPU_AVX512 : 0);
+	if ((t->cpu_features & need) != need)
 		IG_BUG("target %s has no feature for its packing, tables or masked accesses", t->name);
 }
 
-/* The machine combiner turns chains of integer additions into trees, which costs the accumulators of multiply-and-add kernels their registers. It can only be
-   switched off by an option of LLVM, which is global and may be given once; in releases where it is not known to exist, code is slower but the same otherwise. */
+/* The machine combiner turns chains of integer additions into trees, which costs the accumulators of multiply-and-add kernels their registers. It can only
+   be switched off by an option of LLVM, which is global and may be given once; in releases where it is not known to exist, code is slower, no more. */
 static void set_options(void)
 {
 #if LLVM_VERSION_MAJOR >= 19 && LLVM_VERSION_MAJOR <= 20

@@ -15,8 +15,9 @@ static LLVMValueRef words(struct ig_ll *l, int64_t v)
 /* The word of the 128 that index / 2 names; bits above the seventh of index / 2 do not count. upper: its seventh bit. */
 static LLVMValueRef permute_words(struct ig_ll *l, LLVMValueRef *t, LLVMValueRef half, LLVMValueRef upper)
 {
+	static const char name[] = "llvm.x86.avx512.vpermi2var.hi.512";
 	LLVMValueRef a[3] = {t[0], half, t[1]}, b[3] = {t[2], half, t[3]};
-	LLVMValueRef lo = ig_ll_intrinsic(l, "llvm.x86.avx512.vpermi2var.hi.512", NULL, 0, a, 3), hi = ig_ll_intrinsic(l, "llvm.x86.avx512.vpermi2var.hi.512", NULL, 0, b, 3);
+	LLVMValueRef lo = ig_ll_intrinsic(l, name, NULL, 0, a, 3), hi = ig_ll_intrinsic(l, name, NULL, 0, b, 3);
 	return LLVMBuildSelect(l->b, upper, hi, lo, "");
 }
 
@@ -25,7 +26,8 @@ static LLVMValueRef permute_words(struct ig_ll *l, LLVMValueRef *t, LLVMValueRef
 static LLVMValueRef permw(struct ig_ll *l, LLVMValueRef *t, LLVMValueRef x)
 {
 	LLVMValueRef w = ig_ll_bitcast(l, x, ig_ll_vec(LLVMInt16TypeInContext(l->ctx), 32)), zero = words(l, 0);
-	LLVMValueRef bit7 = LLVMBuildICmp(l->b, LLVMIntNE, LLVMBuildAnd(l->b, w, words(l, 0x80), ""), zero, ""), bit15 = LLVMBuildICmp(l->b, LLVMIntSLT, w, zero, "");
+	LLVMValueRef bit7 = LLVMBuildICmp(l->b, LLVMIntNE, LLVMBuildAnd(l->b, w, words(l, 0x80), ""), zero, "");
+	LLVMValueRef bit15 = LLVMBuildICmp(l->b, LLVMIntSLT, w, zero, "");
 	LLVMValueRef even = permute_words(l, t, LLVMBuildLShr(l->b, w, words(l, 1), ""), bit7);
 	LLVMValueRef odd = permute_words(l, t, LLVMBuildLShr(l->b, w, words(l, 9), ""), bit15);
 	/* down by 8 when the even index is odd; up by 8 when the odd one is even */

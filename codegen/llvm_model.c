@@ -242,7 +242,8 @@ static LLVMValueRef io_constant(struct ig_ll *l, const struct ig_io_info *io)
 	int dtype;
 	int64_t bytes;
 	if (!rt_dtype(io->type.dtype, &dtype)) {
-		ig_error(l->d, IG_NOLOC, "%s: %s has type %s: inputs and outputs of an object are f32, u8, s8 or i32", l->p->name, io->name, ig_dtypes[io->type.dtype].name);
+		ig_error(l->d, IG_NOLOC, "%s: %s has type %s: inputs and outputs of an object are f32, u8, s8 or i32", l->p->name, io->name,
+		         ig_dtypes[io->type.dtype].name);
 		return NULL;
 	}
 	bytes = ig_dtypes[io->type.dtype].bits / 8;
@@ -282,7 +283,8 @@ static bool emit_desc(struct ig_ll *l, LLVMValueRef call)
 	if (!in || !out)
 		return false;
 	LLVMValueRef f[] = {ig_ll_i32(l, 0), ig_ll_i32(l, IG_MODEL_VERSION), text(l, p->name), text(l, p->target->name), u64(l, p->target->cpu_features),
-	                    u64(l, p->hash), ig_ll_i64(l, l->m->arena_bytes), ig_ll_i32(l, ARENA_ALIGN), ig_ll_i32(l, p->n_in), ig_ll_i32(l, p->n_out), in, out, call};
+	                    u64(l, p->hash), ig_ll_i64(l, l->m->arena_bytes), ig_ll_i32(l, ARENA_ALIGN), ig_ll_i32(l, p->n_in), ig_ll_i32(l, p->n_out),
+	                    in, out, call};
 	LLVMTargetDataRef td = LLVMGetModuleDataLayout(l->mod);
 	LLVMValueRef first = structure(l, f, IG_COUNTOF(f));
 	f[0] = ig_ll_i32(l, (int64_t)LLVMABISizeOfType(td, LLVMTypeOf(first)));

@@ -23,7 +23,8 @@ static bool write_data(const struct kir_case *c, const char *folder, struct ig_a
 		kir_case_fill(c, i, in + i * ni);
 		kir_case_expect(c, in + i * ni, out + i * no);
 	}
-	bool ok = ig_outfile_write(path_of(a, folder, c->name, ".in"), in, SAMPLES * ni, d) && ig_outfile_write(path_of(a, folder, c->name, ".want"), out, SAMPLES * no, d);
+	bool ok = ig_outfile_write(path_of(a, folder, c->name, ".in"), in, SAMPLES * ni, d) &&
+	          ig_outfile_write(path_of(a, folder, c->name, ".want"), out, SAMPLES * no, d);
 	free(in);
 	free(out);
 	return ok;
@@ -44,7 +45,8 @@ static bool write_objects(int i, const char *folder, struct ig_arena *a, struct 
 			kir_case_random(&c, 1000 + (uint32_t)(i - kir_case_count()), t[k]);
 		if (i == 1)
 			c.p.weight_section = ".model_weights";
-		ok = (data || write_data(&c, folder, a, d)) && ig_emit_llvm(&c.p, IG_LLVM_OBJECT, path_of(a, folder, ig_arena_printf(a, "%s-%s", c.name, t[k]->name), ".o"), d);
+		const char *object = path_of(a, folder, ig_arena_printf(a, "%s-%s", c.name, t[k]->name), ".o");
+		ok = (data || write_data(&c, folder, a, d)) && ig_emit_llvm(&c.p, IG_LLVM_OBJECT, object, d);
 		ok = ok && (data || ig_emit_header(&c.p, path_of(a, folder, c.name, ".h"), d));
 		data = true;
 		printf("%s %s %s %d %lld\n", c.name, t[k]->name, t[k]->qemu ? t[k]->qemu : "-", ig_target_runs_here(t[k]), (long long)ig_emit_stack_bytes(&c.p, d));

@@ -17,6 +17,8 @@ import sys
 ALLOWED_UNDEFINED = set()
 ALLOWED_SECTIONS = (".text", ".rodata", ".data.rel.ro", ".rela", ".symtab", ".strtab", ".shstrtab", ".note.GNU-stack", ".model_weights")
 
+CFLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1"]
+
 failures = []
 skipped = set()
 
@@ -76,7 +78,7 @@ def compile_once(opts, arch):
     cc, out = compilers(opts)[arch], []
     for f, flags in (("tests/common/harness.c", ["-DMODEL=model_under_test"]), ("runtime/rt_cpu.c", []), ("runtime/rt_model.c", [])):
         o = os.path.join(opts.work, f"{arch}-{os.path.basename(f)}.o")
-        status, text = tool(*cc, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fno-pie", "-I" + opts.source, *flags, "-c", os.path.join(opts.source, f), "-o", o)
+        status, text = tool(*cc, *CFLAGS, "-fno-pie", "-I" + opts.source, *flags, "-c", os.path.join(opts.source, f), "-o", o)
         if status:
             sys.exit(f"{f}: {text}")
         out.append(o)
@@ -85,7 +87,7 @@ def compile_once(opts, arch):
 
 def build(opts, case, target, sources, flags, out):
     arch = "aarch64" if target.startswith("aarch64") else "x86"
-    status, text = tool(*compilers(opts)[arch], "-no-pie", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-I" + opts.source, "-I" + opts.work, *flags, *sources,
+    status, text = tool(*compilers(opts)[arch], *CFLAGS, "-no-pie", "-I" + opts.source, "-I" + opts.work, *flags, *sources,
                         os.path.join(opts.work, f"{case}-{target}.o"), "-o", out)
     if status:
         fail(f"{case} {target}: cannot be linked:\n{text}")

@@ -1,5 +1,6 @@
 # Objects of every target: contents, determinism, linking, and their outputs against the kernel-IR interpreter (natively and under qemu-user).
-add_library(kir_cases STATIC ${CMAKE_SOURCE_DIR}/tests/common/kir_cases.c)
+add_library(kir_cases STATIC ${CMAKE_SOURCE_DIR}/tests/common/kir_cases.c ${CMAKE_SOURCE_DIR}/tests/common/kir_case_build.c
+  ${CMAKE_SOURCE_DIR}/tests/common/kir_random.c)
 target_link_libraries(kir_cases PRIVATE ig_warnings PUBLIC ig_codegen)
 target_link_libraries(test_llvm PRIVATE kir_cases)
 add_executable(gen_objects ${CMAKE_SOURCE_DIR}/tests/objects/gen_objects.c)

@@ -175,11 +175,21 @@ static void assembly(void **state)
 		const struct ig_target *t;
 		const char *name, *has;
 	} want[] = {
-		{&ig_target_x86_64_avx512vnni, "dot_u8s8", "vpdpbusd"}, {&ig_target_x86_64_avx512vnni, "dot_s16", "vpdpwssd"}, {&ig_target_x86_64_avxvnni, "dot_u8s8", "{vex}\tvpdpbusd"},
-		{&ig_target_x86_64_v3, "dot_s16", "vpmaddwd"},          {&ig_target_aarch64_dotprod, "dot_s8s8", "sdot"},       {&ig_target_aarch64_neon, "dot_s8s8", "sadalp"},
-		{&ig_target_aarch64_neon, "dot_s8s8", "smull"},         {&ig_target_x86_64_v3, "conversions", "vcvtps2dq"},     {&ig_target_aarch64_neon, "conversions", "fcvtns"},
-		{&ig_target_x86_64_avx512vnni, "fpack", "vpackuswb"},   {&ig_target_x86_64_v3, "fpack", "vpackuswb"},           {&ig_target_aarch64_neon, "fpack", "sqxtun"},
-		{&ig_target_x86_64_v3, "floats", "vfmadd"},             {&ig_target_aarch64_neon, "floats", "fmla"},            {&ig_target_x86_64_v3, "floats", "vminps"},
+		{&ig_target_x86_64_avx512vnni, "dot_u8s8", "vpdpbusd"},
+		{&ig_target_x86_64_avx512vnni, "dot_s16", "vpdpwssd"},
+		{&ig_target_x86_64_avxvnni, "dot_u8s8", "{vex}\tvpdpbusd"},
+		{&ig_target_x86_64_v3, "dot_s16", "vpmaddwd"},
+		{&ig_target_aarch64_dotprod, "dot_s8s8", "sdot"},
+		{&ig_target_aarch64_neon, "dot_s8s8", "sadalp"},
+		{&ig_target_aarch64_neon, "dot_s8s8", "smull"},
+		{&ig_target_x86_64_v3, "conversions", "vcvtps2dq"},
+		{&ig_target_aarch64_neon, "conversions", "fcvtns"},
+		{&ig_target_x86_64_avx512vnni, "fpack", "vpackuswb"},
+		{&ig_target_x86_64_v3, "fpack", "vpackuswb"},
+		{&ig_target_aarch64_neon, "fpack", "sqxtun"},
+		{&ig_target_x86_64_v3, "floats", "vfmadd"},
+		{&ig_target_aarch64_neon, "floats", "fmla"},
+		{&ig_target_x86_64_v3, "floats", "vminps"},
 	};
 	for (size_t i = 0; i < IG_COUNTOF(want); i++) {
 		size_t n;

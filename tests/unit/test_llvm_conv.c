@@ -258,7 +258,8 @@ static double share_of_peak(const struct ig_target *t)
 	struct ig_native *kn = ig_native_new(&k.p, d), *pn = ig_native_new(&peak.p, d);
 	assert_true(kn && pn);
 	size_t n_in = (size_t)k.in.type.dim[0], n_out = (size_t)k.out.type.dim[0];
-	unsigned char *in = aligned_alloc(64, (n_in + 4159) / 64 * 64), *out = malloc(n_out), *want = malloc(n_out), *peak_out = malloc((size_t)peak.out.type.dim[0]);
+	unsigned char *in = aligned_alloc(64, (n_in + 4159) / 64 * 64), *out = malloc(n_out), *want = malloc(n_out);
+	unsigned char *peak_out = malloc((size_t)peak.out.type.dim[0]);
 	for (size_t i = 0; i < n_in; i++)
 		in[i] = k.elem == KIR_I16 && i % 2 ? 0 : (unsigned char)(i * 2654435761u >> 24);
 	struct kir_interp *it = kir_interp_new(k.m);
