@@ -39,23 +39,31 @@ static int64_t place(const struct ig_conv *c, int nv, int64_t oc, int64_t row, i
 	return at + (in_group - block * width) * c->group + k % c->group;
 }
 
-int32_t ig_pack_weights(struct ig_conv *c, int nv)
+/* One output channel's weights. Within a segment the places of whole dot groups are `step` apart. */
+static void pack_channel(const struct ig_conv *c, int nv, int64_t oc, const struct ig_tensor *t, void *p)
 {
-	const struct ig_tensor *t = ig_const_data(c->L->g, c->n->in[1]);
-	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group, taps = c->g.kh * c->g.kw;
-	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
-	void *p = ig_xcalloc((size_t)n, (size_t)kir_elem_bytes(e)); /* large: not kept until the end of lowering */
-	for (int64_t oc = 0; oc < c->g.oc; oc++)
-		for (int64_t row = 0; row < c->rows; row++)
-			for (int64_t col = 0; col < c->cols; col++)
-				for (int64_t k = 0; k < c->seg; k++) {
-					int64_t kx = c->cols > 1 ? col : k / c->icg, i = c->cols > 1 ? k : k % c->icg;
-					int64_t from = (oc * c->icg + i) * taps + row * c->g.kw + kx, to = place(c, nv, oc, row, col, k);
+	int64_t taps = c->g.kh * c->g.kw, group = c->group;
+	for (int64_t row = 0; row < c->rows; row++)
+		for (int64_t col = 0; col < c->cols; col++) {
+			int64_t start = place(c, nv, oc, row, col, 0), step = place(c, nv, oc, row, col, group) - start, k = 0;
+			for (int64_t kx = c->cols > 1 ? col : 0; k < c->seg; kx++)
+				for (int64_t i = 0, from = oc * c->icg * taps + row * c->g.kw + kx; i < c->icg; i++, k++, from += taps) {
+					int64_t to = start + (group == 1 ? k * step : k / group * step + k % group);
 					if (c->is_float)
 						((float *)p)[to] = ((const float *)t->data)[from];
 					else
 						((int8_t *)p)[to] = ((const int8_t *)t->data)[from];
 				}
+		}
+}
+
+int32_t ig_pack_weights(struct ig_conv *c, int nv)
+{
+	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group;
+	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
+	void *p = ig_xcalloc((size_t)n, (size_t)kir_elem_bytes(e)); /* large: not kept until the end of lowering */
+	for (int64_t oc = 0; oc < c->g.oc; oc++)
+		pack_channel(c, nv, oc, ig_const_data(c->L->g, c->n->in[1]), p);
 	int32_t buf = kir_buffer_const(c->L->m, name_of(c, "weight"), e, n, p);
 	free(p);
 	return buf;

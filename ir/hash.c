@@ -14,7 +14,15 @@ uint64_t ig_hash_bytes(const void *p, size_t n, uint64_t seed)
 {
 	const unsigned char *b = p;
 	uint64_t h = mix(seed ^ 0xd6e8feb86659fd93u, n);
-	for (size_t i = 0; i < n; i += 8) {
+	size_t whole = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	for (; n - whole >= 8; whole += 8) { /* weights are long: the loop below, as one load */
+		uint64_t w;
+		memcpy(&w, b + whole, sizeof w);
+		h = mix(h, w);
+	}
+#endif
+	for (size_t i = whole; i < n; i += 8) {
 		uint64_t w = 0;
 		for (size_t k = 0; k < 8 && i + k < n; k++)
 			w |= (uint64_t)b[i + k] << (8 * k);
