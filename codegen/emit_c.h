@@ -12,6 +12,23 @@ enum ec_helper {
 };
 /* emit_c_prelude.c: compile-time checks, contraction off, and the helpers of the mask. */
 void ig_ec_prelude(FILE *out, uint32_t helpers);
+/* One function being printed. */
+struct ec_printer {
+	FILE *out;
+	const struct ig_program *p;
+	const struct kir_module *m;
+	const struct kir_func *f;
+	struct ig_arena *arena;
+	int depth;
+	kir_val *rep;        /* the C variable that holds a value: END's results live in the carried variables */
+	const int32_t *def;  /* defining instruction of each value */
+	int *lane_uses, *pointer_uses;
+	const char **iv_name, **buf_name;
+};
+/* emit_c_inst.c */
+void ig_ec_inst(struct ec_printer *pr, const struct kir_inst *in);
+bool ig_ec_is_unused(const struct ec_printer *pr, const struct kir_inst *in); /* without effect but a result that nothing reads */
+void ig_ec_line(const struct ec_printer *pr, const char *fmt, ...) IG_PRINTF(2, 3);
 /* emit_c_func.c */
 uint32_t ig_ec_helpers_used(const struct kir_module *m);
 void ig_ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f);

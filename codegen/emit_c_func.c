@@ -1,27 +1,10 @@
-/* A kernel function as C: a vector is a small local array, an instruction a short loop over its lanes, a loop a loop. Integers are held unsigned, so that
-   arithmetic wraps, and are cast where the instruction is signed. */
+/* A kernel function as C: what it uses, names of loops and buffers, its frame; the instructions are in emit_c_inst.c. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codegen/emit_c.h"
-
-struct printer {
-	FILE *out;
-	const struct ig_program *p;
-	const struct kir_module *m;
-	const struct kir_func *f;
-	struct ig_arena *arena;
-	int depth;
-	kir_val *rep;        /* the C variable that holds a value: END's results live in the carried variables */
-	const int32_t *def;  /* defining instruction of each value */
-	int *lane_uses, *pointer_uses;
-	const char **iv_name, **buf_name;
-};
-
-static const char *const ctypes[KIR_ELEM_COUNT] = {"uint8_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "float", "double"};
-static const char *const stypes[KIR_ELEM_COUNT] = {"int8_t", "int8_t", "int16_t", "int32_t", "int64_t", "float", "double"};
 
 /* ---- which helpers ---- */
 
@@ -64,14 +47,14 @@ static bool by_pointer(const struct kir_func *f, const struct kir_inst *in)
 	}
 }
 
-static void count_use(struct printer *pr, char *live, kir_val v, bool pointer)
+static void count_use(struct ec_printer *pr, char *live, kir_val v, bool pointer)
 {
 	(pointer ? pr->pointer_uses : pr->lane_uses)[v]++;
 	live[v] = 1;
 }
 
 /* Uses of each value by live instructions (a pure instruction without uses is not printed), and defining instructions. */
-static void analyse(struct printer *pr, int32_t *def, char *live, uint32_t *helpers)
+static void analyse(struct ec_printer *pr, int32_t *def, char *live, uint32_t *helpers)
 {
 	const struct kir_func *f = pr->f;
 	for (int k = 0; k < f->n; k++)
@@ -99,445 +82,6 @@ static void analyse(struct printer *pr, int32_t *def, char *live, uint32_t *help
 				pr->rep[f->inst[k].dst + i] = pr->rep[f->inst[f->loop[f->inst[k].loop].begin].dst + i];
 }
 
-/* A splat read only lane by lane is printed as its scalar; a constant is a scalar, and an array besides where its address is needed. */
-static bool is_inline_splat(const struct printer *pr, kir_val v)
-{
-	return pr->f->inst[pr->def[v]].op == KIR_SPLAT && !pr->pointer_uses[v];
-}
-
-static bool is_const(const struct printer *pr, kir_val v)
-{
-	return pr->f->inst[pr->def[v]].op == KIR_CONST;
-}
-
-/* An instruction without effect but its result, which nothing reads. */
-static bool is_unused(const struct printer *pr, const struct kir_inst *in)
-{
-	return kir_ops[in->op].has_result && !pr->lane_uses[in->dst] && !pr->pointer_uses[in->dst];
-}
-
-/* ---- expressions ---- */
-
-struct text {
-	char s[96];
-};
-
-/* Lane `index` (a C expression) of a value. */
-static struct text lane_at(const struct printer *pr, kir_val v, const char *index)
-{
-	struct text t;
-	while (is_inline_splat(pr, v)) {
-		v = pr->f->inst[pr->def[v]].arg[0];
-		index = "0";
-	}
-	if (is_const(pr, v) || pr->f->vtype[v].lanes == 1)
-		snprintf(t.s, sizeof t.s, "v%d", (int)pr->rep[v]);
-	else
-		snprintf(t.s, sizeof t.s, "v%d[%s]", (int)pr->rep[v], index);
-	return t;
-}
-
-static struct text lane(const struct printer *pr, kir_val v)
-{
-	return lane_at(pr, v, "i");
-}
-
-static struct text pointer(const struct printer *pr, kir_val v)
-{
-	struct text t;
-	bool array = pr->f->vtype[v].lanes > 1, constant = is_const(pr, v);
-	snprintf(t.s, sizeof t.s, "%sv%d%s", array ? "" : "&", (int)pr->rep[v], array && constant ? "a" : "");
-	return t;
-}
-
-static void indent(const struct printer *pr)
-{
-	for (int i = 0; i < pr->depth; i++)
-		fputc('\t', pr->out);
-}
-
-static IG_PRINTF(2, 3) void line(const struct printer *pr, const char *fmt, ...)
-{
-	va_list ap;
-	indent(pr);
-	va_start(ap, fmt);
-	vfprintf(pr->out, fmt, ap);
-	va_end(ap);
-	fputc('\n', pr->out);
-}
-
-static const char *address(const struct printer *pr, const struct kir_addr *a)
-{
-	int64_t size = kir_elem_bytes(pr->m->buf[a->buf].elem), c;
-	char *s = ig_arena_printf(pr->arena, "%s", pr->buf_name[a->buf]);
-	if (a->base)
-		s = ig_arena_printf(pr->arena, "%s %c %" PRId64, s, a->base < 0 ? '-' : '+', (a->base < 0 ? -a->base : a->base) * size);
-	/* Sums of offsets may leave the buffer on the way: they are added up before the pointer. */
-	if (!a->n)
-		return s;
-	s = ig_arena_printf(pr->arena, "%s + (", pr->buf_name[a->buf]);
-	for (int i = 0; i < a->n; i++) {
-		c = a->term[i].coeff * size;
-		s = ig_arena_printf(pr->arena, "%s%s", s, i ? (c < 0 ? " - " : " + ") : (c < 0 ? "-" : ""));
-		c = c < 0 ? -c : c;
-		if (c == 1)
-			s = ig_arena_printf(pr->arena, "%s%s", s, pr->iv_name[a->term[i].iv]);
-		else
-			s = ig_arena_printf(pr->arena, "%s%" PRId64 " * %s", s, c, pr->iv_name[a->term[i].iv]);
-	}
-	if (a->base)
-		s = ig_arena_printf(pr->arena, "%s %c %" PRId64, s, a->base < 0 ? '-' : '+', (a->base < 0 ? -a->base : a->base) * size);
-	return ig_arena_printf(pr->arena, "%s)", s);
-}
-
-void ig_ec_float(float v, char *out, size_t size)
-{
-	snprintf(out, size, "%.9g", (double)v);
-	size_t n = strlen(out);
-	snprintf(out + n, size - n, "%sf", strpbrk(out, ".e") ? "" : ".0");
-}
-
-static const char *literal(const struct printer *pr, const struct kir_inst *in)
-{
-	uint32_t bits;
-	int64_t v = in->imm.i;
-	if (in->type.elem == KIR_F32) {
-		memcpy(&bits, &in->imm.f, 4);
-		if (!isfinite(in->imm.f))
-			return ig_arena_printf(pr->arena, "f32_bits(0x%08" PRIx32 "u)", bits);
-		char s[40];
-		ig_ec_float(in->imm.f, s, sizeof s);
-		return ig_arena_printf(pr->arena, "%s", s);
-	}
-	const char *suffix = in->type.elem == KIR_I64 ? "ull" : "u";
-	if (v >= 0)
-		return ig_arena_printf(pr->arena, "%" PRId64 "%s", v, suffix);
-	if (v > -1000000)
-		return ig_arena_printf(pr->arena, "(%s)-%" PRId64, ctypes[in->type.elem], -v);
-	return ig_arena_printf(pr->arena, "0x%" PRIx64 "%s", in->type.elem == KIR_I64 ? (uint64_t)v : (uint64_t)v & 0xffffffffu, suffix);
-}
-
-/* ---- instructions ---- */
-
-/* Declares the result and sets its lanes to the expression (of `i` when it is a vector). */
-static IG_PRINTF(3, 4) void set_lanes(const struct printer *pr, const struct kir_inst *in, const char *fmt, ...)
-{
-	struct kir_type t = in->type;
-	va_list ap;
-	if (t.lanes > 1)
-		line(pr, "%s v%d[%d];", ctypes[t.elem], (int)in->dst, t.lanes);
-	indent(pr);
-	if (t.lanes > 1)
-		fprintf(pr->out, "for (int i = 0; i < %d; i++) v%d[i] = ", t.lanes, (int)in->dst);
-	else
-		fprintf(pr->out, "%s v%d = ", ctypes[t.elem], (int)in->dst);
-	va_start(ap, fmt);
-	vfprintf(pr->out, fmt, ap);
-	va_end(ap);
-	fputs(";\n", pr->out);
-}
-
-static void declare(const struct printer *pr, kir_val v)
-{
-	struct kir_type t = pr->f->vtype[v];
-	if (t.lanes > 1)
-		line(pr, "%s v%d[%d];", ctypes[t.elem], (int)v, t.lanes);
-	else
-		line(pr, "%s v%d;", ctypes[t.elem], (int)v);
-}
-
-static void print_const(const struct printer *pr, const struct kir_inst *in)
-{
-	if (pr->lane_uses[in->dst] || in->type.lanes == 1)
-		line(pr, "const %s v%d = %s;", ctypes[in->type.elem], (int)in->dst, literal(pr, in));
-	if (pr->pointer_uses[in->dst] && in->type.lanes > 1) {
-		line(pr, "%s v%da[%d];", ctypes[in->type.elem], (int)in->dst, in->type.lanes);
-		line(pr, "for (int i = 0; i < %d; i++) v%da[i] = %s;", in->type.lanes, (int)in->dst, literal(pr, in));
-	}
-}
-
-static void print_load(const struct printer *pr, const struct kir_inst *in)
-{
-	int size = kir_elem_bytes((enum kir_elem)in->type.elem), lanes = in->type.lanes;
-	const char *a = address(pr, &in->addr);
-	if (size == 1 && lanes == 1) {
-		line(pr, "uint8_t v%d = *(%s);", (int)in->dst, a);
-		return;
-	}
-	declare(pr, in->dst);
-	line(pr, "COPY(%s, %s, %d);", pointer(pr, in->dst).s, a, size * in->active);
-	if (in->active < lanes)
-		line(pr, "for (int i = %d; i < %d; i++) v%d[i] = 0;", in->active, lanes, (int)in->dst);
-}
-
-static void print_store(const struct printer *pr, const struct kir_inst *in)
-{
-	int size = kir_elem_bytes((enum kir_elem)in->type.elem);
-	const char *a = address(pr, &in->addr);
-	if (size == 1 && in->type.lanes == 1)
-		line(pr, "*(%s) = %s;", a, lane(pr, in->arg[0]).s);
-	else
-		line(pr, "COPY(%s, %s, %d);", a, pointer(pr, in->arg[0]).s, size * in->active);
-}
-
-static void print_lut(const struct printer *pr, const struct kir_inst *in)
-{
-	int size = kir_elem_bytes((enum kir_elem)in->type.elem);
-	const char *a = address(pr, &in->addr);
-	if (size == 1) {
-		set_lanes(pr, in, "(%s)[%s]", a, lane(pr, in->arg[0]).s);
-		return;
-	}
-	declare(pr, in->dst);
-	if (in->type.lanes > 1)
-		line(pr, "for (int i = 0; i < %d; i++) COPY(&v%d[i], %s + %d * %s, %d);", in->type.lanes, (int)in->dst, a, size, lane(pr, in->arg[0]).s, size);
-	else
-		line(pr, "COPY(&v%d, %s + %d * %s, %d);", (int)in->dst, a, size, lane(pr, in->arg[0]).s, size);
-}
-
-static void print_dot(const struct printer *pr, const struct kir_inst *in)
-{
-	struct kir_type a = pr->f->vtype[in->arg[1]];
-	bool u = in->flags & KIR_A_UNSIGNED;
-	if (a.lanes == in->type.lanes) {
-		set_lanes(pr, in, "%s + (uint32_t)((int32_t)%s%s * (int32_t)(%s)%s)", lane(pr, in->arg[0]).s, u ? "" : a.elem == KIR_I16 ? "(int16_t)" : "(int8_t)",
-		          lane(pr, in->arg[1]).s, stypes[a.elem], lane(pr, in->arg[2]).s);
-		return;
-	}
-	declare(pr, in->dst);
-	const char *name = a.elem == KIR_I16 ? "dot_s16" : u ? "dot_u8" : "dot_s8", *cast = a.elem == KIR_I16 ? "(const int16_t *)" : u ? "" : "(const int8_t *)";
-	line(pr, "%s(%s, %s, %s%s, (const %s *)%s, %d, %d);", name, pointer(pr, in->dst).s, pointer(pr, in->arg[0]).s, cast, pointer(pr, in->arg[1]).s,
-	     stypes[a.elem], pointer(pr, in->arg[2]).s, in->type.lanes, a.lanes / in->type.lanes);
-}
-
-static void print_moves(const struct printer *pr, const struct kir_inst *in)
-{
-	char index[64];
-	int bytes = kir_type_bytes(in->type);
-	switch (in->op) {
-	case KIR_EXTRACT:
-		snprintf(index, sizeof index, in->type.lanes > 1 ? "%d + i" : "%d", (int)in->imm.i);
-		set_lanes(pr, in, "%s", lane_at(pr, in->arg[0], index).s);
-		break;
-	case KIR_INTERLEAVE:
-		set_lanes(pr, in, "i %% 2 ? %s : %s", lane_at(pr, in->arg[1], "i / 2").s, lane_at(pr, in->arg[0], "i / 2").s);
-		break;
-	case KIR_ZIPLO:
-	case KIR_ZIPHI: {
-		int group = 16 / kir_elem_bytes((enum kir_elem)in->type.elem);
-		snprintf(index, sizeof index, "i / %d * %d + i %% %d / 2 + %d", group, group, group, in->op == KIR_ZIPHI ? group / 2 : 0);
-		set_lanes(pr, in, "i %% 2 ? %s : %s", lane_at(pr, in->arg[1], index).s, lane_at(pr, in->arg[0], index).s);
-		break;
-	}
-	case KIR_TRANSPOSE4:
-		snprintf(index, sizeof index, "i %% 4 * %d + i / 4", in->type.lanes / 4);
-		set_lanes(pr, in, "%s", lane_at(pr, in->arg[0], index).s);
-		break;
-	case KIR_CONCAT:
-		declare(pr, in->dst);
-		line(pr, "COPY(v%d, %s, %d);", (int)in->dst, pointer(pr, in->arg[0]).s, bytes / 2);
-		line(pr, "COPY(v%d + %d, %s, %d);", (int)in->dst, in->type.lanes / 2, pointer(pr, in->arg[1]).s, bytes / 2);
-		break;
-	default: /* BITCAST */
-		declare(pr, in->dst);
-		line(pr, "COPY(%s, %s, %d);", pointer(pr, in->dst).s, pointer(pr, in->arg[0]).s, bytes);
-		break;
-	}
-}
-
-static void print_reduce(const struct printer *pr, const struct kir_inst *in)
-{
-	static const char *const umax[] = {"max_u8", "max_u16", "max_u32", "max_u64"};
-	const char *name = in->op == KIR_REDUCE_FMAX ? "max_f32" : in->op == KIR_REDUCE_UMAX ? umax[in->type.elem - KIR_I8] :
-	                   in->type.elem == KIR_F32 ? "sum_f32" : "sum_i32";
-	line(pr, "%s v%d = %s(%s, %d);", ctypes[in->type.elem], (int)in->dst, name, pointer(pr, in->arg[0]).s, pr->f->vtype[in->arg[0]].lanes);
-}
-
-static void print_convert(const struct printer *pr, const struct kir_inst *in)
-{
-	struct text a = lane(pr, in->arg[0]);
-	int from = pr->f->vtype[in->arg[0]].elem, to = in->type.elem;
-	switch (in->op) {
-	case KIR_SEXT:
-		if (from == KIR_I1)
-			set_lanes(pr, in, "(%s)(0 - %s)", ctypes[to], a.s);
-		else
-			set_lanes(pr, in, "(%s)(%s)%s", ctypes[to], stypes[from], a.s);
-		break;
-	case KIR_TRUNC: set_lanes(pr, in, "(%s)%s", ctypes[to], a.s); break;
-	case KIR_ITOF: set_lanes(pr, in, "(float)(int32_t)%s", a.s); break;
-	case KIR_RNE: set_lanes(pr, in, "(uint32_t)rne32(%s)", a.s); break;
-	case KIR_DTOF: set_lanes(pr, in, "(float)%s", a.s); break;
-	case KIR_FPACK:
-		set_lanes(pr, in, "%s(%s, %d.0f, %d.0f, %d)", in->flags & KIR_NAN_TO_ZP ? "pack8_nan" : "pack8", a.s, (int)(in->imm.pack.lo - in->imm.pack.zp),
-		          (int)(in->imm.pack.hi - in->imm.pack.zp), (int)in->imm.pack.zp);
-		break;
-	default: set_lanes(pr, in, "%s", a.s); break; /* SPLAT, ZEXT, FTOD */
-	}
-}
-
-/* Comparisons of a value with itself, which compilers warn of; x == x of a float is the test for NaN and stays. */
-static bool print_same(const struct printer *pr, const struct kir_inst *in, struct text a)
-{
-	switch (in->op) {
-	case KIR_SMIN:
-	case KIR_SMAX:
-	case KIR_UMIN:
-	case KIR_UMAX: set_lanes(pr, in, "%s", a.s); return true;
-	case KIR_CMPLT: set_lanes(pr, in, "((void)%s, 0)", a.s); return true;
-	case KIR_CMPEQ:
-		if (pr->f->vtype[in->arg[0]].elem == KIR_F32)
-			return false;
-		set_lanes(pr, in, "((void)%s, 1)", a.s);
-		return true;
-	default: return false;
-	}
-}
-
-static void print_arith(const struct printer *pr, const struct kir_inst *in)
-{
-	struct text a = lane(pr, in->arg[0]), b = kir_ops[in->op].n_args > 1 ? lane(pr, in->arg[1]) : a;
-	struct text c = kir_ops[in->op].n_args > 2 ? lane(pr, in->arg[2]) : a;
-	int e = in->type.elem, from = pr->f->vtype[in->arg[0]].elem;
-	const char *s = stypes[e];
-	/* uint16_t times uint16_t would be computed in int, and overflow. */
-	const char *narrow = e == KIR_I8 || e == KIR_I16 ? ctypes[e] : "", *open = narrow[0] ? "(" : "", *close = narrow[0] ? ")((uint32_t)" : "", *end = narrow[0] ? ")" : "";
-	if (kir_ops[in->op].n_args == 2 && !strcmp(a.s, b.s) && print_same(pr, in, a))
-		return;
-	switch (in->op) {
-	case KIR_ADD: set_lanes(pr, in, "%s%s%s%s + %s%s", open, narrow, close, a.s, b.s, end); break;
-	case KIR_SUB: set_lanes(pr, in, "%s%s%s%s - %s%s", open, narrow, close, a.s, b.s, end); break;
-	case KIR_MUL: set_lanes(pr, in, "%s%s%s%s * %s%s", open, narrow, close, a.s, b.s, end); break;
-	case KIR_DIV: set_lanes(pr, in, "%s / %s", a.s, b.s); break;
-	case KIR_FMA: set_lanes(pr, in, "fma32(%s, %s, %s)", a.s, b.s, c.s); break;
-	case KIR_SMIN: set_lanes(pr, in, "(%s)%s < (%s)%s ? %s : %s", s, a.s, s, b.s, a.s, b.s); break;
-	case KIR_SMAX: set_lanes(pr, in, "(%s)%s > (%s)%s ? %s : %s", s, a.s, s, b.s, a.s, b.s); break;
-	case KIR_UMIN: set_lanes(pr, in, "%s < %s ? %s : %s", a.s, b.s, a.s, b.s); break;
-	case KIR_UMAX: set_lanes(pr, in, "%s > %s ? %s : %s", a.s, b.s, a.s, b.s); break;
-	case KIR_FMIN: set_lanes(pr, in, "fmin32(%s, %s)", a.s, b.s); break;
-	case KIR_FMAX: set_lanes(pr, in, "fmax32(%s, %s)", a.s, b.s); break;
-	case KIR_AND: set_lanes(pr, in, "%s & %s", a.s, b.s); break;
-	case KIR_OR: set_lanes(pr, in, "%s | %s", a.s, b.s); break;
-	case KIR_XOR: set_lanes(pr, in, "%s ^ %s", a.s, b.s); break;
-	case KIR_SHL: set_lanes(pr, in, "(%s)((uint%d_t)%s << %d)", ctypes[e], e == KIR_I64 ? 64 : 32, a.s, (int)in->imm.i); break;
-	case KIR_SHRU: set_lanes(pr, in, "(%s)(%s >> %d)", ctypes[e], a.s, (int)in->imm.i); break;
-	case KIR_SHRS: set_lanes(pr, in, "(%s)((%s)%s >> %d)", ctypes[e], s, a.s, (int)in->imm.i); break;
-	case KIR_CMPLT:
-	case KIR_CMPEQ:
-		if (from == KIR_F32)
-			set_lanes(pr, in, "%s %s %s", a.s, in->op == KIR_CMPLT ? "<" : "==", b.s);
-		else
-			set_lanes(pr, in, "(%s)%s %s (%s)%s", stypes[from], a.s, in->op == KIR_CMPLT ? "<" : "==", stypes[from], b.s);
-		break;
-	case KIR_SELECT: set_lanes(pr, in, "%s ? %s : %s", a.s, b.s, c.s); break;
-	default: IG_BUG("C emitter: no text for %s", kir_ops[in->op].name);
-	}
-}
-
-static void copy_value(const struct printer *pr, const char *to, kir_val type_of, kir_val from)
-{
-	int lanes = pr->f->vtype[type_of].lanes;
-	if (lanes > 1)
-		line(pr, "for (int i = 0; i < %d; i++) %s[i] = %s;", lanes, to, lane(pr, from).s);
-	else
-		line(pr, "%s = %s;", to, lane(pr, from).s);
-}
-
-static void print_loop(struct printer *pr, const struct kir_inst *in)
-{
-	const char *iv = pr->iv_name[in->loop];
-	char name[32];
-	for (int i = 0; i < in->n_dst; i++) {
-		kir_val v = in->dst + i;
-		snprintf(name, sizeof name, "v%d", (int)v);
-		declare(pr, v);
-		copy_value(pr, name, v, in->extra[i]);
-		kir_val after = pr->f->inst[pr->f->loop[in->loop].end].dst + i;
-		if (!pr->lane_uses[v] && !pr->pointer_uses[v] && !pr->lane_uses[after] && !pr->pointer_uses[after])
-			line(pr, "(void)v%d;", (int)v);
-	}
-	line(pr, "for (ptrdiff_t %s = 0; %s < %" PRId64 "; %s++) {", iv, iv, pr->f->loop[in->loop].count, iv);
-	pr->depth++;
-}
-
-/* The next values go to the carried variables; through copies when one of them is itself a carried variable of this loop. */
-static void print_end(struct printer *pr, const struct kir_inst *in)
-{
-	const struct kir_inst *begin = &pr->f->inst[pr->f->loop[in->loop].begin];
-	bool swaps = false;
-	char name[32];
-	for (int i = 0; i < in->n_extra; i++) {
-		kir_val v = in->extra[i];
-		while (is_inline_splat(pr, v))
-			v = pr->f->inst[pr->def[v]].arg[0];
-		swaps |= v >= begin->dst && v < begin->dst + begin->n_dst && in->extra[i] != begin->dst + i;
-	}
-	for (int i = 0; swaps && i < in->n_extra; i++) {
-		struct kir_type t = pr->f->vtype[in->extra[i]];
-		if (in->extra[i] == begin->dst + i)
-			continue;
-		snprintf(name, sizeof name, "next%d", i);
-		line(pr, t.lanes > 1 ? "%s %s[%d];" : "%s %s;", ctypes[t.elem], name, t.lanes);
-		copy_value(pr, name, in->extra[i], in->extra[i]);
-	}
-	for (int i = 0; i < in->n_extra; i++) {
-		kir_val to = begin->dst + i;
-		int lanes = pr->f->vtype[to].lanes;
-		snprintf(name, sizeof name, "v%d", (int)to);
-		if (in->extra[i] == to)
-			continue;
-		if (!swaps)
-			copy_value(pr, name, to, in->extra[i]);
-		else if (lanes > 1)
-			line(pr, "for (int i = 0; i < %d; i++) v%d[i] = next%d[i];", lanes, (int)to, i);
-		else
-			line(pr, "v%d = next%d;", (int)to, i);
-	}
-	pr->depth--;
-	line(pr, "}");
-}
-
-static void print_inst(struct printer *pr, const struct kir_inst *in)
-{
-	if (in->op == KIR_LOOP) {
-		print_loop(pr, in);
-		return;
-	}
-	if (in->op == KIR_END) {
-		print_end(pr, in);
-		return;
-	}
-	if (in->op == KIR_PREFETCH || is_unused(pr, in) || (in->op == KIR_SPLAT && is_inline_splat(pr, in->dst)))
-		return;
-	switch (in->op) {
-	case KIR_CONST: print_const(pr, in); break;
-	case KIR_LOAD: print_load(pr, in); break;
-	case KIR_STORE: print_store(pr, in); break;
-	case KIR_LUT: print_lut(pr, in); break;
-	case KIR_DOT: print_dot(pr, in); break;
-	case KIR_EXTRACT:
-	case KIR_INTERLEAVE:
-	case KIR_ZIPLO:
-	case KIR_ZIPHI:
-	case KIR_TRANSPOSE4:
-	case KIR_CONCAT:
-	case KIR_BITCAST: print_moves(pr, in); break;
-	case KIR_REDUCE_ADD:
-	case KIR_REDUCE_FMAX:
-	case KIR_REDUCE_UMAX: print_reduce(pr, in); break;
-	case KIR_SPLAT:
-	case KIR_SEXT:
-	case KIR_ZEXT:
-	case KIR_TRUNC:
-	case KIR_ITOF:
-	case KIR_RNE:
-	case KIR_FTOD:
-	case KIR_DTOF:
-	case KIR_FPACK: print_convert(pr, in); break;
-	default: print_arith(pr, in); break;
-	}
-}
-
 /* ---- functions ---- */
 
 bool ig_ec_touches(const struct kir_module *m, const struct kir_func *f, enum kir_space space, int io)
@@ -553,7 +97,7 @@ bool ig_ec_touches(const struct kir_module *m, const struct kir_func *f, enum ki
 	return false;
 }
 
-static bool name_taken(const struct printer *pr, const char *name, kir_iv upto)
+static bool name_taken(const struct ec_printer *pr, const char *name, kir_iv upto)
 {
 	static const char *const reserved[] = {"i", "w", "arena", "do", "if", "int", "for", "COPY", "FAR", "ALIGNED64"};
 	for (size_t i = 0; i < IG_COUNTOF(reserved); i++)
@@ -566,7 +110,7 @@ static bool name_taken(const struct printer *pr, const char *name, kir_iv upto)
 }
 
 /* Loop variables keep their names where they can: distinct from the enclosing loops' and from what the emitted code itself uses. */
-static void name_loops(struct printer *pr)
+static void name_loops(struct ec_printer *pr)
 {
 	for (kir_iv l = 0; l < pr->f->n_loops; l++) {
 		const char *base = kir_ident(pr->arena, pr->f->loop[l].name), *name = base;
@@ -578,11 +122,11 @@ static void name_loops(struct printer *pr)
 	}
 }
 
-static void name_buffers(struct printer *pr)
+static void name_buffers(struct ec_printer *pr)
 {
 	for (int k = 0; k < pr->f->n; k++) {
 		const struct kir_inst *in = &pr->f->inst[k];
-		if (!kir_ops[in->op].has_addr || in->op == KIR_PREFETCH || is_unused(pr, in) || pr->buf_name[in->addr.buf])
+		if (!kir_ops[in->op].has_addr || in->op == KIR_PREFETCH || ig_ec_is_unused(pr, in) || pr->buf_name[in->addr.buf])
 			continue;
 		const struct kir_buffer *b = &pr->m->buf[in->addr.buf];
 		const char *base = ig_arena_printf(pr->arena, "p_%s", kir_ident(pr->arena, b->name)), *name = base;
@@ -598,20 +142,20 @@ static void name_buffers(struct printer *pr)
 	}
 }
 
-static void print_buffers(struct printer *pr)
+static void print_buffers(struct ec_printer *pr)
 {
 	bool weights = false, arena = false;
 	for (int i = 0; i < pr->m->n_bufs; i++) { /* touched by nothing but unused loads */
 		const struct kir_buffer *b = &pr->m->buf[i];
 		if (!pr->buf_name[i] && (b->space == KIR_IN || b->space == KIR_OUT) && ig_ec_touches(pr->m, pr->f, b->space, b->io))
-			line(pr, "(void)%s%d;", b->space == KIR_IN ? "in" : "out", b->io);
+			ig_ec_line(pr, "(void)%s%d;", b->space == KIR_IN ? "in" : "out", b->io);
 	}
 	for (int i = 0; i < pr->m->n_bufs; i++) {
 		const struct kir_buffer *b = &pr->m->buf[i];
 		if (!pr->buf_name[i])
 			continue;
 		bool writable = b->space == KIR_OUT || b->space >= KIR_ARENA;
-		indent(pr);
+		fputc('\t', pr->out);
 		fprintf(pr->out, "%sunsigned char *const %s = ", writable ? "" : "const ", pr->buf_name[i]);
 		if (b->space == KIR_IN || b->space == KIR_OUT)
 			fprintf(pr->out, "%s%d;", b->space == KIR_IN ? "in" : "out", b->io);
@@ -622,9 +166,9 @@ static void print_buffers(struct printer *pr)
 		arena |= b->space >= KIR_ARENA;
 	}
 	if (!weights)
-		line(pr, "(void)w;");
+		ig_ec_line(pr, "(void)w;");
 	if (!arena)
-		line(pr, "(void)arena;");
+		ig_ec_line(pr, "(void)arena;");
 }
 
 static void print_comment(FILE *out, const char *s)
@@ -633,11 +177,11 @@ static void print_comment(FILE *out, const char *s)
 		fputc((s[0] == '*' && s[1] == '/') || (s[0] == '/' && s[1] == '*') || (unsigned char)*s < 32 ? '.' : *s, out);
 }
 
-static void begin_printer(struct printer *pr, FILE *out, const struct ig_program *p, const struct kir_module *m, const struct kir_func *f, uint32_t *helpers)
+static void begin_printer(struct ec_printer *pr, FILE *out, const struct ig_program *p, const struct kir_module *m, const struct kir_func *f, uint32_t *helpers)
 {
 	struct ig_arena *a = ig_arena_new();
 	int32_t *def = IG_NEWN(a, int32_t, f->n_values + 1);
-	*pr = (struct printer){.out = out, .p = p, .m = m, .f = f, .arena = a, .depth = 1, .def = def};
+	*pr = (struct ec_printer){.out = out, .p = p, .m = m, .f = f, .arena = a, .depth = 1, .def = def};
 	pr->rep = IG_NEWN(a, kir_val, f->n_values + 1);
 	pr->lane_uses = IG_NEWN(a, int, f->n_values + 1);
 	pr->pointer_uses = IG_NEWN(a, int, f->n_values + 1);
@@ -650,7 +194,7 @@ uint32_t ig_ec_helpers_used(const struct kir_module *m)
 {
 	uint32_t helpers = 0;
 	for (int i = 0; i < m->n_funcs; i++) {
-		struct printer pr;
+		struct ec_printer pr;
 		begin_printer(&pr, NULL, NULL, m, m->func[i], &helpers);
 		ig_arena_free(pr.arena);
 	}
@@ -659,7 +203,7 @@ uint32_t ig_ec_helpers_used(const struct kir_module *m)
 
 void ig_ec_function(FILE *out, const struct ig_program *p, const struct kir_func *f)
 {
-	struct printer pr;
+	struct ec_printer pr;
 	uint32_t helpers = 0;
 	begin_printer(&pr, out, p, p->module, f, &helpers);
 	name_loops(&pr);
@@ -678,7 +222,7 @@ void ig_ec_function(FILE *out, const struct ig_program *p, const struct kir_func
 	fputs(")\n{\n", out);
 	print_buffers(&pr);
 	for (int k = 0; k < f->n; k++)
-		print_inst(&pr, &f->inst[k]);
+		ig_ec_inst(&pr, &f->inst[k]);
 	fputs("}\n", out);
 	ig_arena_free(pr.arena);
 }
