@@ -127,6 +127,30 @@ def check_shared(opts, target):
         fail(f"luts in a shared library for {target}: other bytes")
 
 
+def check_small_cpus(opts, ran):
+    """Code for a target runs on the least CPU that has it, and objects refuse a CPU that lacks what they need (by the runtime's ig_model_supported)."""
+    def harness(qemu, cpu, case, target):
+        base = os.path.join(opts.work, f"{case}-{target}")
+        status, text = tool(qemu, "-cpu", cpu, base + ".exe", os.path.join(opts.work, case + ".in"), base + ".small")
+        return status, text, status == 0 and filecmp.cmp(base + ".small", os.path.join(opts.work, case + ".want"), shallow=False)
+
+    if "aarch64-neon" in ran:
+        for case in ("fpack", "dot_s8s8", "luts"):
+            if not harness("qemu-aarch64", "cortex-a53", case, "aarch64-neon")[2]:
+                fail(f"{case} aarch64-neon on a Cortex-A53")
+    if "aarch64-dotprod" in ran:
+        status, text, _ = harness("qemu-aarch64", "cortex-a53", "int8", "aarch64-dotprod")
+        if status != 1 or "this CPU cannot run aarch64-dotprod" not in text:
+            fail(f"int8 aarch64-dotprod on a Cortex-A53 is not refused: status {status}, {text}")
+    if "x86-64-v3" in ran and shutil.which("qemu-x86_64"):
+        for case in ("fpack", "dot_s16", "luts", "floats"):
+            if not harness("qemu-x86_64", "Haswell", case, "x86-64-v3")[2]:
+                fail(f"{case} x86-64-v3 on a Haswell")
+        status, text, _ = harness("qemu-x86_64", "Nehalem", "int8", "x86-64-v3")
+        if status != 1 or "this CPU cannot run x86-64-v3" not in text:
+            fail(f"int8 x86-64-v3 on a Nehalem is not refused: status {status}, {text}")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--gen", required=True)
@@ -172,6 +196,7 @@ def main():
         list(pool.map(lambda job: run_case(opts, *job), jobs))
     if native:
         check_shared(opts, native)
+    check_small_cpus(opts, ran)
     print("run: " + ", ".join(f"{t} {n}" for t, n in ran.items()) + "; not run: " + (", ".join(sorted(skipped)) or "none"))
     if failures:
         sys.exit(f"{len(failures)} failures")
