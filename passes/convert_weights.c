@@ -1,5 +1,6 @@
 /* Quantized constants: weights s8 symmetric per channel or per tensor, bias i32 at the accumulator's scale, operands that are constants u8. */
 #include "ir/detmath.h"
+#include "ir/requant.h"
 #include "passes/convert.h"
 #include "passes/range.h"
 #include "passes/rewrite.h"
@@ -102,17 +103,6 @@ static bool check_accumulator(const struct weights *p, const int8_t *w, const in
 	return true;
 }
 
-/* rne(b / (s_x * s_w)) in double; a zero bias stays zero whatever the scales. */
-static int32_t quantize_bias(float b, float s_x, float s_w)
-{
-	if (b == 0)
-		return 0;
-	double q = ig_det_rint((double)b / ((double)s_x * (double)s_w));
-	if (!(q >= INT32_MIN && q <= INT32_MAX))
-		IG_BUG("bias %g at scales %g, %g", (double)b, (double)s_x, (double)s_w);
-	return (int32_t)q;
-}
-
 bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32_t zp_x, const struct ig_qconfig *q)
 {
 	struct ig_graph *g = k->g;
@@ -141,7 +131,8 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 		struct ig_type t = ig_type_make(IG_DT_I32, 1, &p.oc);
 		bq = ig_tensor_new(g->arena, &t);
 		for (int64_t c = 0; c < p.oc; c++)
-			((int32_t *)bq->data)[c] = quantize_bias(p.b[c], s_x, scale[c]);
+			if (!ig_bias_quantize(p.b[c], s_x, scale[c], (int32_t *)bq->data + c))
+				IG_BUG("bias %g at scales %g, %g", (double)p.b[c], (double)s_x, (double)scale[c]);
 	}
 	bool ok = check_accumulator(&p, w, bq ? bq->data : NULL, zp_x, n, k->c->diag);
 	free(scale);
