@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "driver/elf_file.h"
+#include "driver/guard.h"
 #include "driver/report.h"
 #include "driver/session.h"
 #include "frontend/safetensors.h"
@@ -29,6 +30,8 @@ struct compilation {
 	struct kir_module *module;
 	struct ig_program *program;
 	bool want[KINDS];
+	char *parts; /* prefix of the staged files */
+	struct ig_guard guard;
 	char *base;             /* of the files' names; NULL with direct */
 	const char *direct;     /* the one output goes to this device or pipe */
 	char *final[KINDS], *staged[KINDS];
@@ -123,6 +126,10 @@ static int choose_base(struct compilation *c, const struct ig_opts *o, const cha
 
 static void stage(struct compilation *c)
 {
+	if (!c->direct) {
+		c->parts = ig_xcalloc(strlen(c->base) + 48, 1);
+		sprintf(c->parts, "%s.part%ld", c->base, (long)getpid());
+	}
 	c->want[GRAPH_WEIGHTS] = c->want[GRAPH] && !c->direct;
 	for (int i = 0; i < KINDS; i++) {
 		if (!c->want[i])
@@ -135,7 +142,7 @@ static void stage(struct compilation *c)
 			strcpy(c->staged[i], c->direct);
 		} else {
 			snprintf(c->final[i], n, "%s%s", c->base, kinds[i].extension);
-			snprintf(c->staged[i], n, "%s.part%ld%s", c->base, (long)getpid(), kinds[i].extension);
+			snprintf(c->staged[i], n, "%s%s", c->parts, kinds[i].extension);
 		}
 	}
 }
@@ -148,12 +155,15 @@ static void unstage(struct compilation *c)
 		free(c->staged[i]);
 		free(c->final[i]);
 	}
+	ig_guard_end(&c->guard);
+	free(c->parts);
 }
 
 static bool publish(struct compilation *c)
 {
 	if (c->direct)
 		return true;
+	ig_guard_hold(&c->guard);
 	for (int i = 0; i < KINDS; i++)
 		if (c->want[i] && rename(c->staged[i], c->final[i]) != 0) {
 			ig_error(c->s.diag, ig_loc_file(c->s.diag, c->final[i]), "cannot write: %s", strerror(errno));
@@ -310,6 +320,8 @@ static bool build(struct compilation *c, const char *dir)
 		sprintf(c->base, "%s%s%s", dir, slash, model);
 	}
 	stage(c);
+	if (c->parts)
+		ig_guard_begin(&c->guard, c->parts);
 	if (!try_outputs(c))
 		return false;
 	for (int i = 0; i < KINDS; i++)

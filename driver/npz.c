@@ -6,6 +6,7 @@
 #include <zip.h>
 
 #include "frontend/dataset.h"
+#include "driver/guard.h"
 #include "ir/outfile.h"
 
 /* The .npy bytes of an array, as ig_npy_write gives them. */
@@ -58,6 +59,8 @@ bool ig_npz_write(const char *path, const struct ig_array *a, int n, struct ig_d
 	size_t len = strlen(path) + 48;
 	char *staged = ig_xcalloc(len, 1);
 	snprintf(staged, len, "%s.part%ld", path, (long)getpid());
+	struct ig_guard guard;
+	ig_guard_begin(&guard, staged);
 	bool ok = write_zip(staged, a, n, temp, d);
 	if (ok && rename(staged, path) != 0) {
 		ig_error(d, ig_loc_file(d, path), "cannot write");
@@ -70,6 +73,7 @@ bool ig_npz_write(const char *path, const struct ig_array *a, int n, struct ig_d
 	}
 	if (!ok)
 		unlink(staged);
+	ig_guard_end(&guard);
 	free(temp);
 	free(staged);
 	return ok;

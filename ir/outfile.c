@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,30 +43,87 @@ static char *copy(const char *s)
 	return memcpy(ig_xcalloc(n, 1), s, n);
 }
 
-/* Creates a file beside o->target that did not exist before; errno on failure. open() and not mkstemp(), so that the user's umask holds. */
-static int open_temporary(struct ig_outfile *o)
+static bool name_temporary(struct ig_outfile *o, int i)
 {
 	size_t n = strlen(o->target) + 48;
-	o->tmp = ig_xcalloc(n, 1);
-	for (int i = 0; i < TRIES; i++) {
-		snprintf(o->tmp, n, "%s.tmp-%ld-%d", o->target, (long)getpid(), i);
-		int fd = open(o->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd >= 0 || errno != EEXIST)
-			return fd;
-	}
-	return -1;
+	if (!o->tmp)
+		o->tmp = ig_xcalloc(n, 1);
+	snprintf(o->tmp, n, "%s.tmp-%ld-%d", o->target, (long)getpid(), i);
+	return i < TRIES;
 }
 
+/* A file without a name in o->target's folder; -1 where the file system has none or it could not be named later. */
+static int open_nameless(const struct ig_outfile *o)
+{
+	const char *slash = strrchr(o->target, '/');
+	char *folder = slash ? copy(o->target) : copy(".");
+	if (slash)
+		folder[slash == o->target ? 1 : slash - o->target] = 0;
+	int fd = access("/proc/self/fd", X_OK) == 0 ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+	free(folder);
+	return fd;
+}
+
+/* Creates a file beside o->target: nameless, or one that did not exist before; errno on failure. open() and not mkstemp(), so that the user's umask holds. */
+static int open_temporary(struct ig_outfile *o)
+{
+	int fd = open_nameless(o);
+	o->nameless = fd >= 0;
+	for (int i = 0; fd < 0 && name_temporary(o, i); i++) {
+		fd = open(o->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	return fd;
+}
+
+/* Gives the file a name that did not exist before; an errno on failure. */
+static int link_nameless(struct ig_outfile *o, int fd)
+{
+	char from[48];
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	for (int i = 0; name_temporary(o, i); i++) {
+		if (linkat(AT_FDCWD, from, AT_FDCWD, o->tmp, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	int err = errno;
+	free(o->tmp);
+	o->tmp = NULL;
+	return err;
+}
+
+/* Puts the complete file in the target's place; an errno on failure. No signal comes between its two names. */
+static int put_in_place(struct ig_outfile *o, int fd)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = fd >= 0 ? link_nameless(o, fd) : 0;
+	if (!err && rename(o->tmp, o->target) != 0)
+		err = errno;
+	if (err && o->tmp)
+		unlink(o->tmp);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+/* All of it: a write that takes a part only is continued, and the next one tells why. */
 static ssize_t write_some(void *cookie, const char *buf, size_t n)
 {
 	struct ig_outfile *o = cookie;
-	ssize_t got;
-	do
-		got = write(o->fd, buf, n);
-	while (got < 0 && errno == EINTR);
-	if (got < 0 && !o->error)
-		o->error = errno;
-	return got < 0 ? 0 : got;
+	for (size_t done = 0; done < n;) {
+		ssize_t got = write(o->fd, buf + done, n - done);
+		if (got > 0)
+			done += (size_t)got;
+		else if (got == 0 || errno != EINTR) {
+			if (!o->error)
+				o->error = got ? errno : EIO;
+			return 0;
+		}
+	}
+	return (ssize_t)n;
 }
 
 static int close_descriptor(void *cookie)
@@ -113,15 +171,17 @@ bool ig_outfile_commit(struct ig_outfile *o)
 	if (!o->file)
 		IG_BUG("commit of an output file that is not open");
 	bool ok = fflush(o->file) == 0 && !ferror(o->file);
+	int fd = o->nameless ? dup(o->fd) : -1, err = o->nameless && fd < 0 ? errno : 0; /* outlives the stream */
 	ok = fclose(o->file) == 0 && ok; /* some file systems tell of a full disk only here */
-	int err = o->error ? o->error : ok ? 0 : EIO;
-	if (!err && o->tmp && rename(o->tmp, o->target) != 0)
-		err = errno;
-	if (err) {
+	err = o->error ? o->error : err ? err : ok ? 0 : EIO;
+	if (!err && o->target)
+		err = put_in_place(o, fd);
+	else if (err && o->tmp)
+		unlink(o->tmp);
+	if (fd >= 0)
+		close(fd);
+	if (err)
 		fail(o, err);
-		if (o->tmp)
-			unlink(o->tmp);
-	}
 	release(o);
 	return err == 0;
 }

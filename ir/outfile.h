@@ -1,4 +1,5 @@
-/* Output files: written under a temporary name beside the target and renamed when complete, so that nothing half-written is left behind.
+/* Output files: written without a name, in the target's folder, and put in its place when complete: nothing half-written is left behind, however the
+   process ends. Where the file system has no nameless files it is a temporary name that is removed on failure, which a killed process leaves.
    What is not a regular file (/dev/stdout, /dev/full, a pipe) is written directly. */
 #ifndef IG_IR_OUTFILE_H
 #define IG_IR_OUTFILE_H
@@ -8,7 +9,8 @@ struct ig_outfile {
 	FILE *file;         /* write here; binary, not seekable */
 	int fd, error;      /* the first errno of writing (stdio forgets it) */
 	char *path;         /* as given: named in messages */
-	char *target, *tmp; /* what tmp is renamed to (links resolved); NULL when written directly */
+	char *target, *tmp; /* what tmp is renamed to (links resolved); target NULL: written directly; tmp NULL: no name yet */
+	bool nameless;
 	struct ig_diag *diag;
 };
 /* The struct must stay where it is until commit or abort. NULL after a diagnostic (the folder is missing, the path is a directory, no permission, ...). */

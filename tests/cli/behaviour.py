@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from common import Folder, arguments
 
@@ -157,6 +158,53 @@ def test_all_or_none(f):
     for p in f.path.glob("digits.*"):
         if p.name != "digits.state":
             p.unlink()
+
+
+def test_killed(f):
+    """A command that a signal ends leaves nothing behind and earlier files as they were, or has finished."""
+    try:
+        os.close(os.open(f.path, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        skipped.add("this file system has no nameless files [fs]")
+        return
+    commands = {
+        ("compile", "model.ig", *STATE, "--target", "x86-64-v3", "--emit", "obj,header,ir", "-o", "out"): {"out.o", "out.h", "out.ir", "out.ir.safetensors"},
+        ("calibrate", "model.ig", "calib.npy", "-o", "out.state"): {"out.state"},
+        ("run", "model.ig", *STATE, "--data", "test.npy", "-o", "out.npy"): {"out.npy"},
+        ("run", "model.ig", *STATE, "--data", "test.npy", "-o", "out.npz"): {"out.npz"},
+    }
+    before = set(f.names())
+
+    def little_room():  # the signal of a file that grows too large ends the program in the middle of writing
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    for command, files in commands.items():
+        for name in files:
+            (f.path / name).write_text("old")
+        done = f.run(*command, preexec_fn=little_room)
+        good(done, f"{command[0]} ended while it writes", -signal.SIGXFSZ)
+        if len(files) == 1:
+            check(set(f.names()) == before | files, f"{command[0]} ended while it writes left {set(f.names()) - before - files}")
+        check(any((f.path / name).read_text(errors="replace") == "old" for name in files), f"{command[0]} harmed earlier files")
+        for name in set(f.names()) - before:
+            (f.path / name).unlink()
+        start = time.monotonic()
+        good(f.run(*command, "--quiet"), f"{command}")
+        whole, elapsed = {name: (f.path / name).read_bytes() for name in files}, time.monotonic() - start
+        for name in files:
+            (f.path / name).unlink()
+        for i, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP) * 2):
+            child = subprocess.Popen([f.program, *command, "--quiet"], cwd=f.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            time.sleep(elapsed * (0.7 + 0.1 * i))
+            child.send_signal(number)
+            child.wait(60)
+            left = set(f.names()) - before
+            check(left in (files, set()), f"{command[0]} ended by {number.name} left {left - files}")
+            check(all((f.path / name).read_bytes() == whole[name] for name in left & files), f"{command[0]} ended by {number.name} left a file that is not whole")
+            for name in left:
+                (f.path / name).unlink()
 
 
 def test_summary(f):
