@@ -104,6 +104,8 @@ static kir_val lane_step(struct pool *p, kir_val x, int other)
 		return kb_op2(b, r & 1 ? KIR_CONCAT : KIR_INTERLEAVE, x, p->v[other]);
 	if (r % 4 == 2 && t.lanes == 1)
 		return kb_op1(b, KIR_SPLAT, KIR_T(t.elem, part), x);
+	if (r & 2048 && kir_elem_is_int(t.elem) && t.elem != KIR_I1 && kir_type_bytes(t) >= 16)
+		return kb_op2(b, r & 4096 ? KIR_ZIPLO : KIR_ZIPHI, x, p->v[other]);
 	part = part > t.lanes ? t.lanes : part;
 	return kb_extract(b, x, (int)(r / 1024 % (uint32_t)(t.lanes - part + 1)), part);
 }
