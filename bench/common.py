@@ -32,16 +32,16 @@ class Model:
         symbol = next(w for w in run("nm", "--defined-only", "-g", f"{base}.o").split() if w.endswith("_model"))
         run("gcc", "-O2", "-shared", "-fPIC", f"-I{ROOT / 'runtime'}", f"-DMODEL={symbol}", "-o", f"{base}.so", ROOT / "bench" / "run.c", f"{base}.o")
         self.library = ctypes.CDLL(f"{base}.so")
-        self.library.bench_run.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.POINTER(ctypes.c_double)]
+        self.library.bench_run.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_double)]
         self.output = np.zeros(self.library.bench_io_bytes(1, 0) // 4, np.float32)
 
-    def times(self, x, calls):
-        """Microseconds of each call with the one input x; the result is in self.output."""
+    def times(self, x, calls, cpu=False):
+        """Microseconds of each call with the one input x (cpu: of this process's CPU time); the result is in self.output."""
         x = np.ascontiguousarray(x)
         if x.nbytes != self.library.bench_io_bytes(0, 0):
             raise SystemExit(f"the model takes {self.library.bench_io_bytes(0, 0)} bytes, not {x.nbytes}")
         us = (ctypes.c_double * calls)()
-        error = self.library.bench_run((ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(self.output.ctypes.data), calls, us)
+        error = self.library.bench_run((ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(self.output.ctypes.data), calls, int(cpu), us)
         if error:
             raise SystemExit(f"the model's call failed with {error}")
         return list(us)

@@ -9,7 +9,7 @@
 extern const struct ig_model_desc MODEL;
 
 int bench_io_bytes(int output, int i);
-int bench_run(const void *const *inputs, void *const *outputs, int n, double *us);
+int bench_run(const void *const *inputs, void *const *outputs, int n, int cpu, double *us);
 
 /* Bytes of the i-th input or output; 0: there is none. */
 int bench_io_bytes(int output, int i)
@@ -18,15 +18,15 @@ int bench_io_bytes(int output, int i)
 	return i < 0 || (uint32_t)i >= n ? 0 : (int)(output ? MODEL.outputs : MODEL.inputs)[i].bytes;
 }
 
-static double microseconds(void)
+static double microseconds(int cpu)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(cpu ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
-/* n calls; us[i] is the time of call i. The model's error, 0: none. */
-int bench_run(const void *const *inputs, void *const *outputs, int n, double *us)
+/* n calls; us[i] is the time of call i, with `cpu` that in which this process ran. The model's error, 0: none. */
+int bench_run(const void *const *inputs, void *const *outputs, int n, int cpu, double *us)
 {
 	size_t bytes = (MODEL.arena_bytes + 4095) / 4096 * 4096 + 4096;
 	struct ig_call call = {.size = sizeof call,
@@ -39,9 +39,9 @@ int bench_run(const void *const *inputs, void *const *outputs, int n, double *us
 	                       .arena_bytes = MODEL.arena_bytes};
 	int error = call.arena ? 0 : -1;
 	for (int i = 0; i < n && !error; i++) {
-		double start = microseconds();
+		double start = microseconds(cpu);
 		error = MODEL.call(&call);
-		us[i] = microseconds() - start;
+		us[i] = microseconds(cpu) - start;
 	}
 	free(call.arena);
 	return error;
