@@ -23,6 +23,7 @@ struct ig_conv {
 	struct kir_tensor in, out, res; /* rank-4 views [n, c, h, w] */
 	bool has_res, is_float;
 	int lanes;        /* output channels of a vector */
+	int last, cut;    /* lanes of a group's last vector; of the last vector of the block being emitted */
 	int group;        /* products per lane of one dot step */
 	int64_t icg, ocg; /* channels per group */
 	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */
@@ -41,6 +42,10 @@ struct ig_conv {
 	int64_t (*slot)(const struct ig_conv *c, int64_t oc);
 	int64_t padded;
 };
+
+/* Lanes of vector i of a block's nv, and the elements of one step's weights for all of them. */
+static inline int ig_conv_lanes(const struct ig_conv *c, int nv, int i) { return i + 1 < nv ? c->lanes : c->cut; }
+static inline int64_t ig_conv_width(const struct ig_conv *c, int nv) { return (int64_t)((nv - 1) * c->lanes + c->cut) * c->group; }
 
 /* ---- conv_source.c ---- */
 /* Views, geometry, residual; false after a diagnostic. */

@@ -81,6 +81,7 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id)
 	int64_t channels = c->icg == 1 && c->ocg == 1 ? c->g.oc : c->ocg;
 	while (c->lanes > 4 && c->lanes >= 2 * channels)
 		c->lanes /= 2;
+	c->last = c->cut = c->lanes;
 	return true;
 }
 

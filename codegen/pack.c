@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-int64_t ig_pack_padded(const struct ig_conv *c) { return c->slot ? c->padded : (c->ocg + c->lanes - 1) / c->lanes * c->lanes; }
+int64_t ig_pack_padded(const struct ig_conv *c) { return c->slot ? c->padded : (c->ocg + c->lanes - 1) / c->lanes * c->lanes - (c->lanes - c->last); }
 
 /* Index of output channel oc among the padded ones. */
 static int64_t slot(const struct ig_conv *c, int64_t oc) { return c->slot ? c->slot(c, oc) : oc / c->ocg * ig_pack_padded(c) + oc % c->ocg; }

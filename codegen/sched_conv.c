@@ -21,7 +21,7 @@ struct tile {
 static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc, struct kir_addr a,
                       struct kir_addr w, int64_t first, int64_t n)
 {
-	int64_t width = (int64_t)t->nv * c->lanes * c->group;
+	int64_t width = ig_conv_width(c, t->nv);
 	for (int64_t s = first; s < first + n; s++) {
 		struct kir_addr as = a, ws = w;
 		as.base += s * c->group;
@@ -33,7 +33,7 @@ static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 /* The sum of one tile. */
 static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc)
 {
-	int64_t width = (int64_t)t->nv * c->lanes * c->group, segment = c->steps * width;
+	int64_t width = ig_conv_width(c, t->nv), segment = c->steps * width;
 	int n = t->pixels * t->nv;
 	struct kir_addr a = t->a, w = t->w;
 	int64_t unroll = IS_SOURCE(c) ? 1 : UNROLL;
@@ -67,6 +67,17 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	ig_vec_end(b, row, acc, n);
 }
 
+/* The vectors of one pixel: all are equal, or the last is shorter. */
+static void store_pixel(struct ig_conv *c, struct kir_builder *b, const struct tile *t, const kir_val *v, struct kir_addr out)
+{
+	int equal = c->cut < c->lanes ? t->nv - 1 : t->nv, whole = equal * c->lanes;
+	if (equal)
+		ig_epilogue_store(b, &c->e, v, equal, c->lanes, out, t->active < whole ? t->active : whole);
+	out.base += whole;
+	if (equal < t->nv)
+		ig_epilogue_store(b, &c->e, v + equal, 1, c->cut, out, t->active - whole);
+}
+
 static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t)
 {
 	kir_val acc[MAX_ACC], v[MAX_ACC];
@@ -77,7 +88,7 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 		struct kir_addr s = t->ch;
 		s.buf = c->start;
 		s.base += (int64_t)i * c->lanes;
-		acc[i] = kb_load(b, KIR_T(e, c->lanes), s);
+		acc[i] = kb_load(b, KIR_T(e, ig_conv_lanes(c, t->nv, i)), s);
 		for (int p = 1; p < t->pixels; p++)
 			acc[p * t->nv + i] = acc[i];
 	}
@@ -86,15 +97,15 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 	for (int p = 0; p < t->pixels; p++) {
 		for (int i = 0; i < t->nv; i++) {
 			struct kir_addr ch = t->ch, res = t->res;
-			int left = t->active - i * c->lanes;
+			int left = t->active - i * c->lanes, lanes = ig_conv_lanes(c, t->nv, i);
 			ch.base += (int64_t)i * c->lanes;
 			res.base += p * c->res.stride[3] + (int64_t)i * c->lanes;
-			v[p * t->nv + i] = ig_epilogue_value(b, &c->e, acc[p * t->nv + i], &ch, &res, left < c->lanes ? left : c->lanes);
+			v[p * t->nv + i] = ig_epilogue_value(b, &c->e, acc[p * t->nv + i], &ch, &res, left < lanes ? left : lanes);
 		}
 		struct kir_addr out = t->out;
 		out.base += p * c->out.stride[3];
 		if (!run)
-			ig_epilogue_store(b, &c->e, v + p * t->nv, t->nv, c->lanes, out, t->active);
+			store_pixel(c, b, t, v + p * t->nv, out);
 	}
 	if (run)
 		ig_epilogue_store(b, &c->e, v, t->pixels * t->nv, c->lanes, t->out, t->pixels * t->active);
@@ -150,7 +161,7 @@ static int64_t row_cost(const struct ig_conv *c, const struct ig_conv_kind *k, i
 /* Vectors of output channels of a block: the cheapest of the target's tiles. */
 static int pick_vectors(const struct ig_conv *c, const struct ig_conv_kind *k)
 {
-	int vectors = (int)(ig_pack_padded(c) / c->lanes), best = 0;
+	int vectors = (int)((ig_pack_padded(c) + c->lanes - 1) / c->lanes), best = 0;
 	int64_t least = 0;
 	for (int i = 0; k->tile[i].pixels; i++) {
 		int nv = k->tile[i].vectors < vectors ? k->tile[i].vectors : vectors, rest = vectors % nv;
@@ -223,7 +234,9 @@ static void emit_channels(struct ig_conv *c, const struct ig_conv_kind *k, struc
 		t.res.base += blocks * width;
 		t.nv = (int)((rest + c->lanes - 1) / c->lanes);
 		t.active = (int)rest;
+		c->cut = c->last;
 		emit_pixels(c, k, b, t);
+		c->cut = c->lanes;
 	}
 }
 
@@ -266,10 +279,10 @@ static void step_int8(struct ig_conv *c, struct kir_builder *b, kir_val *acc, in
                       const struct kir_addr *w)
 {
 	kir_val wv[16];
-	int width = c->lanes * c->group;
 	for (int i = 0; i < nv; i++) {
 		struct kir_addr at = *w;
-		at.base += (int64_t)i * width;
+		int width = ig_conv_lanes(c, nv, i) * c->group;
+		at.base += (int64_t)i * c->lanes * c->group;
 		wv[i] = kb_load(b, KIR_T(KIR_I8, width), at);
 		if (c->group == 1)
 			wv[i] = kb_op1(b, KIR_SEXT, KIR_T(KIR_I32, width), wv[i]);
@@ -282,6 +295,8 @@ static void step_int8(struct ig_conv *c, struct kir_builder *b, kir_val *acc, in
 		kir_val x = broadcast(c, b, at);
 		for (int i = 0; i < nv; i++) {
 			kir_val *s = &acc[p * nv + i];
+			if (i + 1 == nv && c->cut < c->lanes)
+				x = kb_extract(b, x, 0, c->cut * c->group);
 			*s = c->group == 1 ? kb_op2(b, KIR_ADD, *s, kb_op2(b, KIR_MUL, x, wv[i])) : kb_dot(b, *s, x, wv[i], !c->L->t->dot.a_signed);
 		}
 	}
@@ -315,6 +330,10 @@ bool ig_sched_conv_int8(struct ig_conv *c)
 		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
 	k.fill = q->zero_point[0];
 	ig_conv_source(c);
+	if (c->group == 4 && !IS_SOURCE(c) && c->ocg % c->lanes) { /* dot products of all lengths: the last vector is no longer than needed */
+		c->last = ig_vec_pow2(c->ocg % c->lanes);
+		c->last = c->last < 4 ? 4 : c->last;
+	}
 	if (!ig_epilogue_init(c))
 		return false;
 	c->start = ig_conv_start(c, c->group > 1 && t->dot.a_offset);

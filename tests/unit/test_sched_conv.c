@@ -15,6 +15,9 @@ static const struct geom convs[] = {
     {20, 4, 4, 130, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of channels */
     {3, 1, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
     {7, 5, 5, 9, 5, 5, 1, 1, 1, 1, 0, 0, 0, 0, 1},    /* the whole input */
+    {12, 5, 6, 24, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},  /* a last vector that is shorter */
+    {9, 6, 7, 85, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+    {24, 5, 5, 38, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 2},
 };
 
 static void one(const struct geom *k, uint64_t seed, bool quantized, int flags, bool residual, int batch)
@@ -48,6 +51,9 @@ static void conv_int8_variants(void **state)
 	one(&convs[5], 26, true, NET_FLOAT_BIAS, false, 1);
 	one(&convs[7], 27, true, NET_FLOAT_BIAS | NET_RELU, true, 3);
 	one(&convs[1], 28, true, NET_NO_BIAS, false, 2);
+	one(&convs[12], 29, true, NET_RELU, true, 2);
+	one(&convs[13], 30, true, NET_FLOAT_OUT, true, 1);
+	one(&convs[14], 31, true, NET_FLOAT_BIAS, true, 1);
 }
 
 static void conv_float(void **state)
