@@ -85,7 +85,7 @@ static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into
 	int jobs = 1;
 	for (int i = 0; i < x->set.n; i++)
 		jobs = ig_samples_jobs(s->o, x->set.v[i]) > jobs ? ig_samples_jobs(s->o, x->set.v[i]) : jobs;
-	bool ok = ig_machine_begin(&m, s, use, true, float_samples(s, x->total));
+	bool ok = ig_machine_begin(&m, s, use, false, float_samples(s, x->total));
 	struct run r = {ok ? ig_calibration_new(s->flt, s->qconfig, &e, jobs, s->diag) : NULL, 0};
 	ok = r.calibration != NULL;
 	for (int i = 0; i < x->set.n && ok; i++) {

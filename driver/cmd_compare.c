@@ -247,7 +247,7 @@ static int run(const struct ig_opts *o)
 	ig_session_begin(s, o);
 	bool ok = ig_session_prepare(s, o->args.v[0]) && (c.ds = ig_session_data(s, true)) != NULL;
 	c.n = ok ? ig_dataset_count(c.ds) : 0;
-	ok = ok && ig_machine_begin(&c.machine, s, use, true, ig_dataset_count(c.ds)) && begin_workers(&c) &&
+	ok = ok && ig_machine_begin(&c.machine, s, use, false, c.n) && begin_workers(&c) &&
 	     ig_samples_run(s, c.ds, c.jobs, "comparing", compare_sample, &c) && report(&c);
 	end_workers(&c);
 	ig_machine_end(&c.machine);

@@ -22,6 +22,8 @@ struct evaluation {
 	struct ig_dataset *ds;
 	struct ig_engine *(*engine)[IG_ENGINE_COUNT]; /* by worker */
 	float **scratch;                              /* by worker: outputs as float, two of them */
+	IG_VEC(struct ig_vid) watched;                /* values of the float graph that were calibrated */
+	struct ig_stats **seen;                       /* by worker: what they are in evaluation */
 	int64_t most;                                 /* elements of the largest output */
 	int jobs;
 	const int64_t *label; /* of the slice's first sample; NULL */
@@ -101,6 +103,16 @@ static enum ig_engine_kind quantized_engine(const bool *use)
 	return IG_ENGINE_COUNT;
 }
 
+static void watch(struct evaluation *v, int worker)
+{
+	float lo, hi;
+	struct ig_stats *st = v->seen[worker];
+	st->samples++;
+	for (int i = 0; i < v->watched.n; i++)
+		ig_stat_values(&st->stat.v[i], ig_engine_floats(v->engine[worker][IG_ENGINE_FLOAT], v->watched.v[i]), ig_elems(ig_vtype(v->s.flt, v->watched.v[i])), &lo,
+		               &hi);
+}
+
 static bool eval_sample(void *self, int worker, int64_t i, const void *const *in)
 {
 	struct evaluation *v = self;
@@ -121,6 +133,8 @@ static bool eval_sample(void *self, int worker, int64_t i, const void *const *in
 		if (k > (int)q)
 			r->differing[k] = differing_bytes(e[q], e[k]);
 	}
+	if (v->watched.n)
+		watch(v, worker);
 	if (e[IG_ENGINE_FLOAT] && q != IG_ENGINE_COUNT)
 		compare_with_float(v, r, e[IG_ENGINE_FLOAT], e[q], v->scratch[worker]);
 	return true;
@@ -288,8 +302,33 @@ static bool read_labels(struct evaluation *v, int64_t **all)
 	return true;
 }
 
+/* Float values with statistics of calibration: their ranges in evaluation are compared with those. */
+static void find_watched(struct evaluation *v)
+{
+	const struct ig_graph *g = v->s.flt;
+	if (!v->s.stats || !v->machine.use[IG_ENGINE_FLOAT])
+		return;
+	for (struct ig_nid n = ig_first(g); n.i >= 0; n = ig_next(g, n)) {
+		struct ig_vid o = ig_node(g, n)->out[0];
+		if (ig_node(g, n)->op != IG_OP_CONSTANT && ig_vtype(g, o)->dtype == IG_DT_F32 && ig_stats_find(v->s.stats, ig_value(g, o)->name))
+			ig_vec_push(&v->watched, o);
+	}
+}
+
+static void warn_shift(struct evaluation *v)
+{
+	for (int w = 1; w < v->jobs && v->watched.n; w++) {
+		for (int i = 0; i < v->watched.n; i++)
+			ig_stat_merge(&v->seen[0]->stat.v[i], &v->seen[w]->stat.v[i]);
+		v->seen[0]->samples += v->seen[w]->samples;
+	}
+	if (v->watched.n)
+		ig_warn_shift(v->s.stats, v->seen[0], v->s.diag);
+}
+
 static bool begin_workers(struct evaluation *v)
 {
+	find_watched(v);
 	for (int k = 0; k < v->s.flt->n_outputs; k++)
 		if (outputs_elems(v->s.flt, k) > v->most)
 			v->most = outputs_elems(v->s.flt, k);
@@ -297,7 +336,11 @@ static bool begin_workers(struct evaluation *v)
 	v->engine = ig_xcalloc((size_t)v->jobs, sizeof *v->engine);
 	v->scratch = ig_xcalloc((size_t)v->jobs, sizeof *v->scratch);
 	v->record = ig_xcalloc((size_t)v->n, sizeof *v->record);
+	v->seen = ig_xcalloc((size_t)v->jobs, sizeof(struct ig_stats *));
 	for (int w = 0; w < v->jobs; w++) {
+		v->seen[w] = ig_stats_new(0);
+		for (int i = 0; i < v->watched.n; i++)
+			ig_stats_get(v->seen[w], ig_value(v->s.flt, v->watched.v[i])->name);
 		v->scratch[w] = ig_xcalloc((size_t)v->most * 2, sizeof(float));
 		for (int k = 0; k < IG_ENGINE_COUNT; k++)
 			if (v->machine.use[k] && !(v->engine[w][k] = ig_engine_new(&v->machine, (enum ig_engine_kind)k)))
@@ -312,7 +355,10 @@ static void end_workers(struct evaluation *v)
 		for (int k = 0; k < IG_ENGINE_COUNT; k++)
 			ig_engine_free(v->engine[w][k]);
 		free(v->scratch[w]);
+		ig_stats_free(v->seen[w]);
 	}
+	free(v->seen);
+	ig_vec_free(&v->watched);
 	free(v->engine);
 	free(v->scratch);
 	free(v->record);
@@ -333,6 +379,7 @@ static int evaluate(struct evaluation *v, const bool *use)
 	if (v->ds && read_labels(v, &labels) && ig_machine_begin(&v->machine, s, use, false, v->n) && begin_workers(v) &&
 	    ig_samples_run(s, v->ds, v->jobs, "evaluating", eval_sample, v) && ig_out_open(&out, s->o, s->diag)) {
 		struct figures f = figures(v);
+		warn_shift(v);
 		if (ig_opt_given(s->o, IG_OPT_JSON))
 			ig_json_print(report_json(v, &f), out.f);
 		else

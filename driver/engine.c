@@ -80,11 +80,11 @@ static bool pays(const struct ig_graph *g, int64_t samples)
 }
 
 /* The float graph as code for this CPU. Where that cannot be, it is interpreted. */
-static void begin_float(struct ig_machine *m, bool keep, int64_t samples)
+static void begin_float(struct ig_machine *m, int64_t samples)
 {
 	struct ig_session *s = m->s;
 	const struct ig_target *t = ig_target_native();
-	struct ig_lower_options lo = {.keep = keep};
+	struct ig_lower_options lo = {.keep = true};
 	char *why = NULL;
 	size_t n;
 	if (!pays(s->flt, samples))
@@ -116,7 +116,7 @@ bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use
 	if (use[IG_ENGINE_FLOAT] && ig_session_refuse_quantized(s, "run in float"))
 		return false;
 	if (use[IG_ENGINE_FLOAT])
-		begin_float(m, keep, float_samples);
+		begin_float(m, float_samples);
 	return (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE]) || begin_quantized(m, keep);
 }
 

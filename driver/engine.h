@@ -22,7 +22,7 @@ struct ig_machine {
 	struct ig_code quant; /* for kir and native */
 	struct ig_code flt;   /* for float; empty: it is interpreted */
 };
-/* keep: every stored tensor can be read after a run. float_samples: how many the float engine will run, which decides whether it is worth compiling
+/* keep: every stored tensor of the quantized graph can be read after a run; those of the float graph always can. float_samples: how many the float engine will run, which decides whether it is worth compiling
    (IG_ALWAYS, IG_NEVER). False after a diagnostic (release all the same). */
 #define IG_ALWAYS INT64_MAX
 #define IG_NEVER 0

@@ -47,6 +47,11 @@ bool ig_stats_write(const struct ig_stats *s, const char *path, struct ig_diag *
 struct ig_stats *ig_stats_read(const char *path, struct ig_diag *d);
 bool ig_stats_is_state(const char *path); /* by its magic */
 
+/* shift.c: the share of finite values outside [lo, hi], but for those that share a bin with a bound; and warnings that name the values whose
+   distribution over evaluated samples (their number in `evaluated`) does not suit the calibrated range. */
+double ig_stat_outside(const struct ig_stat *st, float lo, float hi);
+void ig_warn_shift(const struct ig_stats *calibrated, const struct ig_stats *evaluated, struct ig_diag *d);
+
 /* A range for u8/s8 quantization by the QConfig's method; then scale and zero point as PyTorch's observers compute them. */
 bool ig_range(const struct ig_stat *st, const struct ig_qconfig *q, float *lo, float *hi);
 void ig_affine_qparams(float lo, float hi, int32_t qmin, int32_t qmax, float *scale, int32_t *zp);

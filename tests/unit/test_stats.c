@@ -413,11 +413,55 @@ static void test_values(void **state)
 		}
 }
 
+/* Uniform values of one tensor in each of n samples. */
+static struct ig_stats *uniform_stats(int n, float lo, float hi)
+{
+	struct ig_stats *s = ig_stats_new(1);
+	float x[1000];
+	for (int i = 0; i < n; i++, s->samples++) {
+		for (int j = 0; j < 1000; j++)
+			x[j] = (float)(lo + uniform() * (hi - lo));
+		ig_stat_add(ig_stats_get(s, "layer"), x, 1000);
+	}
+	return s;
+}
+
+static void test_shift(void **state)
+{
+	(void)state;
+	static const struct {
+		float lo, hi;
+		int samples;
+		const char *said; /* NULL: nothing */
+	} cases[] = {
+	    {-1, 1, 60, NULL},       {-1.1f, 1.1f, 60, NULL}, {-0.5f, 0.5f, 60, NULL}, {-0.2f, 0.2f, 60, "small part"}, {-0.2f, 0.2f, 40, NULL},
+	    {-1, 2, 40, "33."}, {5, 6, 60, "100.0 % of its values are outside"},
+	};
+	rng_state = 5;
+	struct ig_stats *calibrated = uniform_stats(100, -1, 1);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *text = NULL;
+		size_t n;
+		FILE *f = open_memstream(&text, &n);
+		struct ig_diag *d = ig_diag_new(f, false);
+		struct ig_stats *e = uniform_stats(cases[i].samples, cases[i].lo, cases[i].hi);
+		ig_warn_shift(calibrated, e, d);
+		assert_int_equal(ig_diag_warnings(d), cases[i].said != NULL);
+		ig_diag_free(d);
+		fclose(f);
+		if (cases[i].said && (!strstr(text, "`layer`") || !strstr(text, cases[i].said)))
+			fail_msg("case %zu: %s", i, text);
+		free(text);
+		ig_stats_free(e);
+	}
+	ig_stats_free(calibrated);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_order_free), cmocka_unit_test(test_exact_counts),  cmocka_unit_test(test_grid),     cmocka_unit_test(test_extremes),
-	    cmocka_unit_test(test_only_nan),   cmocka_unit_test(test_merge_refuses), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_only_nan),   cmocka_unit_test(test_merge_refuses), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values), cmocka_unit_test(test_shift),
 	};
 	return cmocka_run_group_tests(tests, set_path, remove_path);
 }
