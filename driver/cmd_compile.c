@@ -334,6 +334,8 @@ static bool build(struct compilation *c, const char *dir)
 		c->program = ig_program_new(!c->base ? model : slash ? slash + 1 : c->base, c->s.quant, c->module, c->s.target);
 		c->program->weight_section = ig_opt_str(c->s.o, IG_OPT_WEIGHT_SECTION);
 	}
+	if (!c->want[GRAPH] && !c->want[DOT] && !c->want[GRAPH_WEIGHTS])
+		ig_session_forget_graphs(&c->s);
 	for (int i = 0; i < KINDS; i++)
 		if (c->want[i] && !emit(c, (enum kind)i))
 			return false;

@@ -75,13 +75,21 @@ void ig_session_begin(struct ig_session *s, const struct ig_opts *o)
 	s->ctx.stop_after = ig_opt_str(o, IG_OPT_STOP_AFTER);
 }
 
+void ig_session_forget_graphs(struct ig_session *s)
+{
+	ig_graph_free(s->quant);
+	ig_graph_free(s->flt);
+	s->quant = s->flt = NULL;
+	if (s->model) {
+		ig_graph_free(s->model->graph);
+		s->model->graph = NULL;
+	}
+}
+
 void ig_session_close(struct ig_session *s)
 {
 	ig_stats_free(s->stats);
-	if (s->quant)
-		ig_graph_free(s->quant);
-	if (s->flt)
-		ig_graph_free(s->flt);
+	ig_session_forget_graphs(s);
 	if (s->own_qconfig)
 		ig_qconfig_map_free(s->own_qconfig);
 	if (s->model)

@@ -40,6 +40,8 @@ bool ig_session_prepare(struct ig_session *s, const char *path);
 /* Lowers quant for s->target. */
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep);
 bool ig_session_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d); /* last < 0: all; INT64_MAX: to the end */
+/* After lowering: releases the graphs and the weights they hold, most of the memory, before code is generated. quant and flt are NULL then. */
+void ig_session_forget_graphs(struct ig_session *s);
 /* The samples of --data, --samples and --sample. NULL after a diagnostic. */
 struct ig_dataset *ig_session_data(struct ig_session *s, bool reject_nonfinite);
 #endif
