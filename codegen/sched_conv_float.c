@@ -2,6 +2,8 @@
    multiplied as +0. The loops are sched_conv.c's. */
 #include "codegen/conv.h"
 
+#include <string.h>
+
 static void step_float(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel,
                        const struct kir_addr *w)
 {
@@ -22,7 +24,11 @@ static void step_float(struct ig_conv *c, struct kir_builder *b, kir_val *acc, i
 
 bool ig_sched_conv_float(struct ig_conv *c)
 {
-	struct ig_conv_kind k = {.step = step_float, .tile = {c->L->t->float_tile}};
+	const struct ig_target *t = c->L->t;
+	struct ig_conv_kind k = {.step = step_float, .tile = {t->float_tile}};
+	/* As many registers as an int8 tile takes: then the other shapes fit as well, for rows that the first one does not divide. */
+	if (t->float_tile.pixels == t->tile[0].pixels && t->float_tile.vectors == t->tile[0].vectors)
+		memcpy(k.tile, t->tile, sizeof t->tile);
 	const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
 	if (bias && bias->type.dtype != IG_DT_F32)
 		return ig_low_refuse(c->L, c->id, "its bias must be float32");
