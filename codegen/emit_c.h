@@ -20,7 +20,8 @@ struct ec_printer {
 	const struct kir_func *f;
 	struct ig_arena *arena;
 	int depth;
-	kir_val *rep;        /* the C variable that holds a value: END's results live in the carried variables */
+	kir_val *rep;        /* the C variable that holds a value: END's results live in the carried variables, accumulators in one */
+	kir_iv *scope;       /* innermost loop around a value's definition */
 	const int32_t *def;  /* defining instruction of each value */
 	int *lane_uses, *pointer_uses;
 	const char **iv_name, **buf_name;

@@ -47,6 +47,54 @@ static bool by_pointer(const struct kir_func *f, const struct kir_inst *in)
 	}
 }
 
+/* Instructions whose lane i of the result depends on lane i of that operand alone: the result may take the operand's place. Tried in order; -1 ends. */
+static const signed char *in_place_operands(const struct kir_inst *in)
+{
+	static const signed char none[] = {-1}, first[] = {0, -1}, last[] = {2, -1}, both[] = {0, 1, -1};
+	switch (in->op) {
+	case KIR_DOT: return first;
+	case KIR_FMA: return last;
+	case KIR_ADD:
+	case KIR_SUB:
+	case KIR_MUL:
+	case KIR_SMIN:
+	case KIR_SMAX:
+	case KIR_UMIN:
+	case KIR_UMAX:
+	case KIR_FMIN:
+	case KIR_FMAX: return both;
+	default: return none;
+	}
+}
+
+/* Accumulators: when v, the next value of the carried value c of loop l, comes from c by such instructions (or through an inner loop) and none of the values
+   on the way has another use, they all are c's variable. */
+static bool chain(struct ec_printer *pr, kir_val v, kir_val c, kir_iv l)
+{
+	const struct kir_func *f = pr->f;
+	const struct kir_inst *in = &f->inst[pr->def[v]];
+	if (pr->lane_uses[v] + pr->pointer_uses[v] != 1 || pr->scope[v] != l)
+		return false;
+	if (v == c)
+		return true;
+	if (in->op == KIR_END) {
+		const struct kir_inst *begin = &f->inst[f->loop[in->loop].begin];
+		if (!chain(pr, begin->extra[v - in->dst], c, l))
+			return false;
+		pr->rep[begin->dst + (v - in->dst)] = c;
+		return true;
+	}
+	for (const signed char *o = in_place_operands(in); *o >= 0; o++) {
+		kir_val x = in->arg[*o];
+		struct kir_type t = f->vtype[v], xt = f->vtype[x];
+		if (t.elem == xt.elem && t.lanes == xt.lanes && chain(pr, x, c, l)) {
+			pr->rep[v] = c;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void count_use(struct ec_printer *pr, char *live, kir_val v, bool pointer)
 {
 	(pointer ? pr->pointer_uses : pr->lane_uses)[v]++;
@@ -57,9 +105,14 @@ static void count_use(struct ec_printer *pr, char *live, kir_val v, bool pointer
 static void analyse(struct ec_printer *pr, int32_t *def, char *live, uint32_t *helpers)
 {
 	const struct kir_func *f = pr->f;
-	for (int k = 0; k < f->n; k++)
-		for (int i = 0; i < f->inst[k].n_dst; i++)
+	kir_iv open = -1;
+	for (int k = 0; k < f->n; k++) {
+		open = f->inst[k].op == KIR_LOOP ? f->inst[k].loop : f->inst[k].op == KIR_END ? f->loop[open].parent : open;
+		for (int i = 0; i < f->inst[k].n_dst; i++) {
 			def[f->inst[k].dst + i] = k;
+			pr->scope[f->inst[k].dst + i] = open;
+		}
+	}
 	for (int k = f->n - 1; k >= 0; k--) {
 		const struct kir_inst *in = &f->inst[k];
 		if (in->op == KIR_PREFETCH || (in->op != KIR_LOOP && in->op != KIR_END && in->op != KIR_STORE && !live[in->dst]))
@@ -79,7 +132,13 @@ static void analyse(struct ec_printer *pr, int32_t *def, char *live, uint32_t *h
 	for (int k = 0; k < f->n; k++)
 		if (f->inst[k].op == KIR_END)
 			for (int i = 0; i < f->inst[k].n_dst; i++)
-				pr->rep[f->inst[k].dst + i] = pr->rep[f->inst[f->loop[f->inst[k].loop].begin].dst + i];
+				pr->rep[f->inst[k].dst + i] = f->inst[f->loop[f->inst[k].loop].begin].dst + i;
+	for (kir_iv l = 0; l < f->n_loops; l++)
+		for (int i = 0; i < f->inst[f->loop[l].end].n_extra; i++)
+			chain(pr, f->inst[f->loop[l].end].extra[i], f->inst[f->loop[l].begin].dst + i, l);
+	for (int v = 0; v < f->n_values; v++)
+		while (pr->rep[v] != pr->rep[pr->rep[v]])
+			pr->rep[v] = pr->rep[pr->rep[v]];
 }
 
 /* ---- functions ---- */
@@ -183,6 +242,7 @@ static void begin_printer(struct ec_printer *pr, FILE *out, const struct ig_prog
 	int32_t *def = IG_NEWN(a, int32_t, f->n_values + 1);
 	*pr = (struct ec_printer){.out = out, .p = p, .m = m, .f = f, .arena = a, .depth = 1, .def = def};
 	pr->rep = IG_NEWN(a, kir_val, f->n_values + 1);
+	pr->scope = IG_NEWN(a, kir_iv, f->n_values + 1);
 	pr->lane_uses = IG_NEWN(a, int, f->n_values + 1);
 	pr->pointer_uses = IG_NEWN(a, int, f->n_values + 1);
 	pr->iv_name = IG_NEWN(a, const char *, f->n_loops + 1);

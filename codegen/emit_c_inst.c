@@ -129,31 +129,34 @@ static const char *literal(const struct ec_printer *pr, const struct kir_inst *i
 
 /* ---- instructions ---- */
 
-/* Declares the result and sets its lanes to the expression (of `i` when it is a vector). */
-static IG_PRINTF(3, 4) void set_lanes(const struct ec_printer *pr, const struct kir_inst *in, const char *fmt, ...)
-{
-	struct kir_type t = in->type;
-	va_list ap;
-	if (t.lanes > 1)
-		ig_ec_line(pr, "%s v%d[%d];", ctypes[t.elem], (int)in->dst, t.lanes);
-	indent(pr);
-	if (t.lanes > 1)
-		fprintf(pr->out, "for (int i = 0; i < %d; i++) v%d[i] = ", t.lanes, (int)in->dst);
-	else
-		fprintf(pr->out, "%s v%d = ", ctypes[t.elem], (int)in->dst);
-	va_start(ap, fmt);
-	vfprintf(pr->out, fmt, ap);
-	va_end(ap);
-	fputs(";\n", pr->out);
-}
-
 static void declare(const struct ec_printer *pr, kir_val v)
 {
 	struct kir_type t = pr->f->vtype[v];
+	if (pr->rep[v] != v)
+		return; /* it has a place already */
 	if (t.lanes > 1)
 		ig_ec_line(pr, "%s v%d[%d];", ctypes[t.elem], (int)v, t.lanes);
 	else
 		ig_ec_line(pr, "%s v%d;", ctypes[t.elem], (int)v);
+}
+
+/* Declares the result and sets its lanes to the expression (of `i` when it is a vector). */
+static IG_PRINTF(3, 4) void set_lanes(const struct ec_printer *pr, const struct kir_inst *in, const char *fmt, ...)
+{
+	struct kir_type t = in->type;
+	kir_val v = pr->rep[in->dst];
+	va_list ap;
+	if (t.lanes > 1)
+		declare(pr, in->dst);
+	indent(pr);
+	if (t.lanes > 1)
+		fprintf(pr->out, "for (int i = 0; i < %d; i++) v%d[i] = ", t.lanes, (int)v);
+	else
+		fprintf(pr->out, "%s%sv%d = ", v == in->dst ? ctypes[t.elem] : "", v == in->dst ? " " : "", (int)v);
+	va_start(ap, fmt);
+	vfprintf(pr->out, fmt, ap);
+	va_end(ap);
+	fputs(";\n", pr->out);
 }
 
 static void print_const(const struct ec_printer *pr, const struct kir_inst *in)
@@ -359,6 +362,8 @@ static void print_loop(struct ec_printer *pr, const struct kir_inst *in)
 	char name[32];
 	for (int i = 0; i < in->n_dst; i++) {
 		kir_val v = in->dst + i;
+		if (pr->rep[v] != v)
+			continue; /* an outer loop's variable, and its very value */
 		snprintf(name, sizeof name, "v%d", (int)v);
 		declare(pr, v);
 		copy_value(pr, name, v, in->extra[i]);
@@ -384,17 +389,17 @@ static void print_end(struct ec_printer *pr, const struct kir_inst *in)
 	}
 	for (int i = 0; swaps && i < in->n_extra; i++) {
 		struct kir_type t = pr->f->vtype[in->extra[i]];
-		if (in->extra[i] == begin->dst + i)
+		if (pr->rep[in->extra[i]] == pr->rep[begin->dst + i])
 			continue;
 		snprintf(name, sizeof name, "next%d", i);
 		ig_ec_line(pr, t.lanes > 1 ? "%s %s[%d];" : "%s %s;", ctypes[t.elem], name, t.lanes);
 		copy_value(pr, name, in->extra[i], in->extra[i]);
 	}
 	for (int i = 0; i < in->n_extra; i++) {
-		kir_val to = begin->dst + i;
+		kir_val to = pr->rep[begin->dst + i];
 		int lanes = pr->f->vtype[to].lanes;
 		snprintf(name, sizeof name, "v%d", (int)to);
-		if (in->extra[i] == to)
+		if (pr->rep[in->extra[i]] == to)
 			continue;
 		if (!swaps)
 			copy_value(pr, name, to, in->extra[i]);
