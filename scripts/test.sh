@@ -82,8 +82,8 @@ if [ -n "$fast" ]; then
 	tree build-test -LE slow -- -DCMAKE_BUILD_TYPE=RelWithDebInfo
 else
 	tree build-test -- -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	# Not there: what reads the libraries' symbols, and what only takes long (thousands of images, other people's runtimes).
-	tree build-asan -LE '^(structure|real|peers|slow)$' -- -DCMAKE_BUILD_TYPE=Debug -DIG_SANITIZE=ON
+	# Not there: what reads the libraries' symbols, and what only takes long (thousands of images, other people's runtimes and compilers).
+	tree build-asan -LE '^(structure|real|peers|slow)$' -E '^bits[.](random|models)[.]' -- -DCMAKE_BUILD_TYPE=Debug -DIG_SANITIZE=ON
 	trees+=(build-asan)
 fi
 for note in "${notes[@]}"; do
