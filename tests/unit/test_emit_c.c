@@ -15,7 +15,7 @@
 #include "codegen/emit_c.h"
 #include "runtime/ig_runtime.h"
 
-enum { FUNCS = 16, STEPS = 45, OUT_BYTES = 1 << 18, IN_BYTES = 4096 };
+enum { FUNCS = 10, STEPS = 45, OUT_BYTES = 1 << 18, IN_BYTES = 4096 };
 
 struct random {
 	uint64_t s;
