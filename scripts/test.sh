@@ -74,7 +74,7 @@ tree() {
 	tail -n 1 "$folder/build.log"
 	step "test $folder"
 	ctest --test-dir "$folder" -j "$jobs" --timeout 900 --output-on-failure --output-junit results.xml \
-		--test-output-size-passed 200000 --test-output-size-failed 1000000 "${tests[@]}" | sed -e 's/ \.\.\.*/ /' || true
+		--test-output-size-passed 200000 --test-output-size-failed 1000000 "${tests[@]}" | sed -u -e 's/ \.\.\.*/ /' || true
 }
 
 trees=(build-test)
