@@ -10,7 +10,6 @@
 #include "driver/guard.h"
 #include "driver/report.h"
 #include "driver/session.h"
-#include "frontend/safetensors.h"
 #include "ir/print.h"
 
 enum kind { OBJ, HEADER, C_SOURCE, ASM, LLVM, GRAPH, DOT, KIR, GRAPH_WEIGHTS /* written with GRAPH */, KINDS };
@@ -186,22 +185,6 @@ static bool try_outputs(struct compilation *c)
 	return true;
 }
 
-static bool write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d)
-{
-	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
-	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
-	int n = 0;
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
-		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
-			names[n] = ig_node(g, id)->name;
-			tensors[n++] = ig_node(g, id)->data;
-		}
-	bool ok = ig_safetensors_write(path, names, tensors, n, d);
-	free(names);
-	free(tensors);
-	return ok;
-}
-
 static bool print_to(struct compilation *c, enum kind k, const char *path)
 {
 	struct ig_outfile out;
@@ -232,7 +215,7 @@ static bool emit(struct compilation *c, enum kind k)
 	case GRAPH:
 	case DOT:
 	case KIR: return print_to(c, k, path);
-	case GRAPH_WEIGHTS: return write_weights(c->s.quant, path, d);
+	case GRAPH_WEIGHTS: return ig_model_write_weights(c->s.quant, path, d);
 	case KINDS: break;
 	}
 	IG_BUG("emission kind %d", (int)k);

@@ -17,6 +17,8 @@ void ig_model_free(struct ig_model *m);
 /* Writes a graph, float or quantized, as text (ir/print.h), and its constants to a safetensors file, so that ig_model_load reads back an equal graph.
    A weights file in the text's own folder is named without it. The weights are written first; on failure the text is not touched. */
 bool ig_model_write(const struct ig_graph *g, const char *path, const char *weights_path, struct ig_diag *d);
+/* The constants alone, by their layer names. */
+bool ig_model_write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d);
 /* Reads a file that holds only a quantize block (--qconfig). */
 struct ig_qconfig_map *ig_qconfig_load(const char *path, struct ig_diag *d);
 #endif

@@ -42,6 +42,22 @@ struct ig_model *ig_model_parse(const char *path, const char *text, size_t len, 
 	return NULL;
 }
 
+bool ig_model_write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d)
+{
+	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
+	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
+	int n = 0;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
+			names[n] = ig_node(g, id)->name;
+			tensors[n++] = ig_node(g, id)->data;
+		}
+	bool ok = ig_safetensors_write(path, names, tensors, n, d);
+	free(names);
+	free(tensors);
+	return ok;
+}
+
 bool ig_model_write(const struct ig_graph *g, const char *path, const char *weights_path, struct ig_diag *d)
 {
 	const char *base = strrchr(path, '/');
@@ -51,20 +67,10 @@ bool ig_model_write(const struct ig_graph *g, const char *path, const char *weig
 		ig_error(d, ig_loc_file(d, weights_path), "the weights of %s must be written to its folder, or named by an absolute path", path);
 		return false;
 	}
-	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
-	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
-	int n = 0;
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
-		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
-			names[n] = ig_node(g, id)->name;
-			tensors[n++] = ig_node(g, id)->data;
-		}
 	struct ig_outfile out;
-	FILE *f = ig_safetensors_write(weights_path, names, tensors, n, d) ? ig_outfile_open(&out, path, d) : NULL;
+	FILE *f = ig_model_write_weights(g, weights_path, d) ? ig_outfile_open(&out, path, d) : NULL;
 	if (f)
 		ig_print(g, f, beside ? weights_path + folder : weights_path);
-	free(names);
-	free(tensors);
 	return f && ig_outfile_commit(&out);
 }
 
