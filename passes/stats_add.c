@@ -1,6 +1,7 @@
-/* Adding a sample's values to a distribution: the inner loop of calibration. A piece of the values at a time, small enough for the first cache: its range
+/* Adding a sample's values to a distribution: the inner loop of calibration. A chunk of the values at a time, small enough for the second cache: its range
    decides whether the grid grows, then every value finds its bin by one exact product. Both loops are written for vectors: no branch, no conversion
-   that is wider than a float, and what has no bin (zeros, NaN, infinities) counts in spare places behind the bins. */
+   that is wider than a float, and what has no bin (zeros, NaN, infinities) counts in spare places behind the bins. A large chunk counts in 16-bit counters,
+   which fit the first cache. */
 #include "passes/stats.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@
 #define FAST
 #endif
 
-enum { PIECE = 2048 };
+enum { PIECE = 2048, CHUNK = 16 * PIECE /* below 2^16, so that no 16-bit counter overflows */ };
 #define ABS 0x7fffffff
 #define INF 0x7f800000 /* the bits of infinity; above are NaN */
 
@@ -70,24 +71,53 @@ static void survey_odd(const float *x, int n, struct survey *s, uint64_t *nans, 
 	}
 }
 
-/* Bins of n values relative to `first`; spare ones for what is not counted. With |value| < 2^23 widths the conversion to an integer is exact, and so
-   is its way back: comparing there and not after the product keeps products that vanish below the least float on their side of zero. */
-FAST static void find_bins(const float *restrict x, int n, float scale, float width, int32_t first, int32_t *restrict bin)
+/* Bins of n values relative to `first`. With |value| < 2^23 widths the conversion to an integer is exact, and so is its way back: comparing there and not
+   after the product keeps products that vanish below the least float on their side of zero. */
+FAST static void find_bins(const float *restrict x, int n, float scale, float width, int32_t first, uint16_t *restrict bin)
 {
 	for (int i = 0; i < n; i++) {
 		int32_t t = (int32_t)(x[i] * scale), spare = IG_HIST_BINS + (i & (IG_HIST_SPARE - 1)), zero = -((bits_of(x[i]) & ABS) == 0);
 		t -= (float)t * width > x[i];
-		bin[i] = (spare & zero) | ((t - first) & ~zero);
+		bin[i] = (uint16_t)((spare & zero) | ((t - first) & ~zero));
 	}
 }
 
-static void count_fast(struct ig_stat *st, const float *x, int n)
+static void piece_bins(const struct ig_stat *st, const float *x, int n, uint16_t *bin)
 {
-	int32_t bin[PIECE];
-	uint64_t *count = st->bin;
 	find_bins(x, n, ldexpf(1.0f, -st->exponent), ldexpf(1.0f, st->exponent), (int32_t)st->first_bin, bin);
+}
+
+static void count_few(struct ig_stat *st, const float *x, int n)
+{
+	uint16_t bin[PIECE];
+	uint64_t *count = st->bin;
+	for (int at = 0; at < n; at += PIECE) {
+		int m = n - at < PIECE ? n - at : PIECE;
+		piece_bins(st, x + at, m, bin);
+#pragma GCC unroll 8
+		for (int i = 0; i < m; i++)
+			count[bin[i]]++;
+	}
+}
+
+FAST static void add_counts(uint64_t *restrict to, const uint16_t *restrict from, int n)
+{
 	for (int i = 0; i < n; i++)
-		count[bin[i]]++;
+		to[i] += from[i];
+}
+
+static void count_many(struct ig_stat *st, const float *x, int n)
+{
+	uint16_t bin[PIECE], count[IG_HIST_BINS + IG_HIST_SPARE];
+	memset(count, 0, sizeof count);
+	for (int at = 0; at < n; at += PIECE) {
+		int m = n - at < PIECE ? n - at : PIECE;
+		piece_bins(st, x + at, m, bin);
+#pragma GCC unroll 8
+		for (int i = 0; i < m; i++)
+			count[bin[i]]++;
+	}
+	add_counts(st->bin, count, st->n_bins);
 }
 
 static void count_slow(struct ig_stat *st, const float *x, int n)
@@ -105,7 +135,7 @@ static bool is_plain(const struct ig_stat *st)
 	return st->exponent > -126 && st->exponent < 126 && st->first_bin > -limit && st->first_bin + st->n_bins < limit;
 }
 
-static void add_piece(struct ig_stat *st, const float *x, int n, float *lo, float *hi)
+static void add_chunk(struct ig_stat *st, const float *x, int n, float *lo, float *hi)
 {
 	struct survey s;
 	survey(x, n, &s);
@@ -123,8 +153,10 @@ static void add_piece(struct ig_stat *st, const float *x, int n, float *lo, floa
 		return;
 	if (odd || !is_plain(st))
 		count_slow(st, x, n);
+	else if (n < st->n_bins)
+		count_few(st, x, n);
 	else
-		count_fast(st, x, n);
+		count_many(st, x, n);
 }
 
 void ig_stat_values(struct ig_stat *st, const float *x, int64_t n, float *lo, float *hi)
@@ -132,8 +164,8 @@ void ig_stat_values(struct ig_stat *st, const float *x, int64_t n, float *lo, fl
 	*lo = INFINITY;
 	*hi = -INFINITY;
 	st->count += (uint64_t)n;
-	for (int64_t i = 0; i < n; i += PIECE)
-		add_piece(st, x + i, n - i < PIECE ? (int)(n - i) : PIECE, lo, hi);
+	for (int64_t i = 0; i < n; i += CHUNK)
+		add_chunk(st, x + i, n - i < CHUNK ? (int)(n - i) : CHUNK, lo, hi);
 }
 
 void ig_stat_average(struct ig_stat *st, float lo, float hi)
