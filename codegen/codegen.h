@@ -28,12 +28,16 @@ struct ig_program {
 	int n_in, n_out;
 	uint64_t hash;
 	const char *weight_section; /* NULL: .rodata */
+	/* For this process only, never in an object file: where the constants are (ig_program_constants, 64-aligned, to outlive the code), which then
+	   are not copied into the code. NULL: the code holds them. */
+	const void *weights;
 	/* For measuring in this process only, never in an object file: called with the number of each kernel before it runs, and with their number at the end. */
 	void (*hook)(void *self, int kernel);
 	void *hook_self;
 };
 struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, const struct kir_module *m, const struct ig_target *t);
 void ig_program_free(struct ig_program *p);
+void ig_program_constants(const struct kir_module *m, void *blob); /* writes m->const_bytes bytes */
 
 /* LLVM (codegen/llvm_*.c). All files go through a temporary name. */
 enum ig_llvm_output { IG_LLVM_OBJECT, IG_LLVM_ASM, IG_LLVM_IR };

@@ -86,23 +86,42 @@ static uint64_t hash_bytes(const unsigned char *p, size_t n)
 	return h ^ h >> 32;
 }
 
-int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data)
+/* The buffer of the same contents that there is; -1: none. */
+static int32_t buffer_like(const struct kir_module *m, enum kir_elem elem, int64_t count, const void *data, size_t bytes, uint64_t hash)
 {
-	size_t bytes;
-	if (count < 0 || !ig_mul_size((size_t)count, (size_t)kir_elem_bytes(elem), &bytes))
-		IG_BUG("constant %s of %lld elements", name, (long long)count);
-	uint64_t hash = hash_bytes(data, bytes);
 	for (int32_t i = 0; i < m->n_bufs; i++) {
 		const struct kir_buffer *b = &m->buf[i];
 		if (b->space == KIR_CONSTANT && b->hash == hash && b->elem == elem && b->count == count && !memcmp(b->init, data, bytes))
 			return i;
 	}
-	int32_t i = kir_buffer_add(m, name, KIR_CONSTANT, elem, count);
-	void *copy = ig_arena_alloc(m->arena, bytes ? bytes : 1, 1);
-	memcpy(copy, data, bytes);
-	m->buf[i].init = copy;
+	return -1;
+}
+
+static int32_t buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data, bool copy)
+{
+	size_t bytes;
+	if (count < 0 || !ig_mul_size((size_t)count, (size_t)kir_elem_bytes(elem), &bytes))
+		IG_BUG("constant %s of %lld elements", name, (long long)count);
+	uint64_t hash = hash_bytes(data, bytes);
+	int32_t i = buffer_like(m, elem, count, data, bytes, hash);
+	if (i >= 0)
+		return i;
+	i = kir_buffer_add(m, name, KIR_CONSTANT, elem, count);
+	if (copy)
+		data = memcpy(ig_arena_alloc(m->arena, bytes ? bytes : 1, 1), data, bytes);
+	m->buf[i].init = data;
 	m->buf[i].hash = hash;
 	return i;
+}
+
+int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data)
+{
+	return buffer_const(m, name, elem, count, data, true);
+}
+
+int32_t kir_buffer_keep(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data)
+{
+	return buffer_const(m, name, elem, count, data, false);
 }
 
 static bool func_named(const struct kir_module *m, const char *name)

@@ -115,6 +115,7 @@ struct kir_module *kir_module_new(const char *name);
 void kir_module_free(struct kir_module *m);
 int32_t kir_buffer_add(struct kir_module *m, const char *name, enum kir_space space, enum kir_elem elem, int64_t count);
 int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data); /* copies; equal contents share one buffer */
+int32_t kir_buffer_keep(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data);  /* the same, but of data in m->arena */
 struct kir_func *kir_func_add(struct kir_module *m, const char *layer, struct ig_nid node);
 char *kir_ident(struct ig_arena *a, const char *s); /* the text made a C identifier: other characters become _ */
 int kir_elem_bits(enum kir_elem e); /* I1: 1 */

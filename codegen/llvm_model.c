@@ -29,6 +29,19 @@ static LLVMValueRef global(struct ig_ll *l, const char *suffix, LLVMValueRef ini
 	return g;
 }
 
+void ig_program_constants(const struct kir_module *m, void *blob)
+{
+	for (int i = 0; i < m->n_bufs; i++) {
+		const struct kir_buffer *b = &m->buf[i];
+		if (b->space != KIR_CONSTANT || b->offset < 0)
+			continue;
+		int64_t bytes = b->count * kir_elem_bytes(b->elem);
+		if (bytes > m->const_bytes - b->offset)
+			IG_BUG("constant %s lies beyond the blob", b->name);
+		memcpy((char *)blob + b->offset, b->init, (size_t)bytes);
+	}
+}
+
 bool ig_ll_weights(struct ig_ll *l)
 {
 	const struct kir_module *m = l->m;
@@ -36,17 +49,14 @@ bool ig_ll_weights(struct ig_ll *l)
 		ig_error(l->d, IG_NOLOC, "%s: %lld bytes of constants: an object holds 2 GB at most; split the model", l->p->name, (long long)m->const_bytes);
 		return false;
 	}
+	if (l->p->weights) {
+		l->weights = LLVMConstIntToPtr(ig_ll_i64(l, (int64_t)(uintptr_t)l->p->weights), l->ptr);
+		return true;
+	}
 	size_t n = m->const_bytes && !l->code_only ? (size_t)m->const_bytes : 1;
 	char *blob = ig_xcalloc(n, 1);
-	for (int i = 0; i < m->n_bufs && !l->code_only; i++) {
-		const struct kir_buffer *b = &m->buf[i];
-		if (b->space != KIR_CONSTANT || b->offset < 0)
-			continue;
-		int64_t bytes = b->count * kir_elem_bytes(b->elem);
-		if (bytes > m->const_bytes - b->offset)
-			IG_BUG("constant %s lies beyond the blob", b->name);
-		memcpy(blob + b->offset, b->init, (size_t)bytes);
-	}
+	if (!l->code_only)
+		ig_program_constants(m, blob);
 	l->weights = global(l, "weights", LLVMConstStringInContext2(l->ctx, blob, n, true), LLVMInternalLinkage);
 	free(blob);
 	LLVMSetAlignment(l->weights, ARENA_ALIGN);

@@ -1,8 +1,6 @@
 /* Weights and per-channel constants in the order the kernels read them. */
 #include "codegen/conv.h"
 
-#include <stdlib.h>
-
 int64_t ig_pack_padded(const struct ig_conv *c) { return c->slot ? c->padded : (c->ocg + c->lanes - 1) / c->lanes * c->lanes - (c->lanes - c->last); }
 
 /* Index of output channel oc among the padded ones. */
@@ -61,10 +59,8 @@ int32_t ig_pack_weights(struct ig_conv *c, int nv)
 {
 	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group;
 	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
-	void *p = ig_xcalloc((size_t)n, (size_t)kir_elem_bytes(e)); /* large: not kept until the end of lowering */
+	void *p = ig_arena_alloc(c->L->m->arena, (size_t)n, (size_t)kir_elem_bytes(e));
 	for (int64_t oc = 0; oc < c->g.oc; oc++)
 		pack_channel(c, nv, oc, ig_const_data(c->L->g, c->n->in[1]), p);
-	int32_t buf = kir_buffer_const(c->L->m, name_of(c, "weight"), e, n, p);
-	free(p);
-	return buf;
+	return kir_buffer_keep(c->L->m, name_of(c, "weight"), e, n, p);
 }

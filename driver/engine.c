@@ -42,6 +42,18 @@ bool ig_engine_list(const struct ig_opts *o, const char *dflt, bool use[IG_ENGIN
 	return true;
 }
 
+static void *aligned(size_t bytes)
+{
+	size_t n = (bytes + 63) / 64 * 64;
+	void *p = aligned_alloc(64, n ? n : 64);
+	if (!p) {
+		fputs("intaglio: error: out of memory\n", stderr);
+		exit(IG_EXIT_DIAG);
+	}
+	memset(p, 0, n ? n : 64);
+	return p;
+}
+
 static bool begin_quantized(struct ig_machine *m, bool keep)
 {
 	struct ig_session *s = m->s;
@@ -67,7 +79,8 @@ static void end_code(struct ig_code *c)
 	ig_program_free(c->program);
 	if (c->module)
 		kir_module_free(c->module);
-	*c = (struct ig_code){NULL, NULL, NULL};
+	free(c->weights);
+	*c = (struct ig_code){.native = NULL};
 }
 
 /* Compiling takes as long as interpreting about this many multiply-accumulates. */
@@ -97,6 +110,9 @@ static void begin_float(struct ig_machine *m, int64_t samples)
 		ig_error(d, IG_NOLOC, "there is no target for this CPU");
 	else if ((m->flt.module = ig_lower(s->flt, t, &lo, d)) != NULL) {
 		m->flt.program = ig_program_new(s->flt->name, s->flt, m->flt.module, t);
+		m->flt.weights = aligned((size_t)m->flt.module->const_bytes);
+		ig_program_constants(m->flt.module, m->flt.weights);
+		m->flt.program->weights = m->flt.weights;
 		m->flt.native = ig_native_new(m->flt.program, d);
 	}
 	ig_diag_free(d);
@@ -140,18 +156,6 @@ struct ig_engine {
 	float *room; /* for values that are not one run of memory */
 	int64_t room_elems;
 };
-
-static void *aligned(size_t bytes)
-{
-	size_t n = (bytes + 63) / 64 * 64;
-	void *p = aligned_alloc(64, n ? n : 64);
-	if (!p) {
-		fputs("intaglio: error: out of memory\n", stderr);
-		exit(IG_EXIT_DIAG);
-	}
-	memset(p, 0, n ? n : 64);
-	return p;
-}
 
 static size_t type_bytes(const struct ig_type *t)
 {

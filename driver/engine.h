@@ -14,6 +14,7 @@ struct ig_code {
 	struct kir_module *module;
 	struct ig_program *program;
 	struct ig_native *native;
+	void *weights; /* that native reads, where it has none of its own */
 };
 /* What engines of a prepared session share. */
 struct ig_machine {
