@@ -182,29 +182,6 @@ static void warn_unused(struct sema *s)
 		ig_warn(s->diag, s->weights_loc, "nothing uses %d more tensors of %s", unused - 10, s->weights_path);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp((*(const struct ig_node *const *)a)->name, (*(const struct ig_node *const *)b)->name);
-}
-
-/* Which weights these are: names and data of all constants, in the order of their names. */
-static uint64_t hash_weights(const struct ig_graph *g)
-{
-	const struct ig_node **c = ig_xcalloc((size_t)g->n_nodes, sizeof *c);
-	uint64_t h = 0;
-	int n = 0;
-	for (int i = 0; i < g->n_nodes; i++)
-		if (g->node[i].op == IG_OP_CONSTANT)
-			c[n++] = &g->node[i];
-	qsort(c, (size_t)n, sizeof *c, by_name);
-	for (int i = 0; i < n; i++) {
-		h = ig_hash_bytes(c[i]->name, strlen(c[i]->name) + 1, h);
-		h = ig_hash_bytes(c[i]->data->data, c[i]->data->bytes, h);
-	}
-	free(c);
-	return h;
-}
-
 static void check(struct sema *s, const struct ast_model *m)
 {
 	struct sema_scope scope = {0};
@@ -232,7 +209,7 @@ struct ig_graph *ig_sema_model(const struct ast_file *f, struct ig_diag *d)
 	bool ok = ig_diag_errors(d) == before;
 	if (ok) {
 		warn_unused(&s);
-		s.graph->weights_hash = hash_weights(s.graph);
+		s.graph->weights_hash = ig_hash_weights(s.graph);
 	} else {
 		ig_graph_free(s.graph);
 		s.graph = NULL;

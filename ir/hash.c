@@ -1,6 +1,7 @@
 /* Fingerprints: a 64-bit multiply-and-xor hash over bytes in an order that does not depend on the machine. */
 #include "ir/print.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Little-endian words of eight bytes, each mixed by a product with a large odd constant; the length closes it. */
@@ -107,5 +108,27 @@ uint64_t ig_hash(const struct ig_graph *g)
 	for (int i = 0; i < g->n_outputs; i++)
 		h = hash_str(mix(h, (uint64_t)place[g->output[i].i]), g->output_name[i]);
 	ig_arena_free(a);
+	return h;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct ig_node *const *)a)->name, (*(const struct ig_node *const *)b)->name);
+}
+
+uint64_t ig_hash_weights(const struct ig_graph *g)
+{
+	const struct ig_node **c = ig_xcalloc((size_t)g->n_nodes, sizeof *c);
+	uint64_t h = 0;
+	int n = 0;
+	for (int i = 0; i < g->n_nodes; i++)
+		if (g->node[i].op == IG_OP_CONSTANT && !g->node[i].dead)
+			c[n++] = &g->node[i];
+	qsort(c, (size_t)n, sizeof *c, by_name);
+	for (int i = 0; i < n; i++) {
+		h = ig_hash_bytes(c[i]->name, strlen(c[i]->name) + 1, h);
+		h = ig_hash_bytes(c[i]->data->data, c[i]->data->bytes, h);
+	}
+	free(c);
 	return h;
 }

@@ -11,4 +11,6 @@ void ig_dot(const struct ig_graph *g, FILE *out);
 /* 64-bit fingerprint of structure, attributes, types, parameters and constant bytes; equal graphs give equal values on any machine. */
 uint64_t ig_hash(const struct ig_graph *g);
 uint64_t ig_hash_bytes(const void *p, size_t n, uint64_t seed);
+/* Which weights these are: names and data of all constants, in the order of their names. */
+uint64_t ig_hash_weights(const struct ig_graph *g);
 #endif

@@ -2,8 +2,8 @@
 # Installs the Debian packages that are missing. Usage: scripts/deps.sh [build] [test]   (default: build)
 set -euo pipefail
 
-build=(gcc libc6-dev cmake ninja-build pkg-config flex bison llvm-19-dev libjansson-dev libzip-dev)
-test=(libcmocka-dev clang-19 libclang-rt-19-dev binutils qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3 python3-venv python3-numpy)
+build=(gcc libc6-dev cmake ninja-build pkg-config flex bison llvm-19-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev)
+test=(libcmocka-dev clang-19 libclang-rt-19-dev binutils qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3 python3-venv python3-numpy libonnx-testdata)
 
 wanted=()
 for group in "${@:-build}"; do

@@ -17,12 +17,13 @@ MAY = {
     "passes": {"passes", "ir", "runtime"},
     "targets": {"targets", "runtime"},
     "codegen": {"codegen", "ir", "targets", "runtime"},
-    "driver": {"driver", "codegen", "passes", "frontend", "targets", "ir", "runtime"},
+    "onnx": {"onnx", "frontend", "ir", "runtime"},
+    "driver": {"driver", "onnx", "codegen", "passes", "frontend", "targets", "ir", "runtime"},
 }
 GENERATED = {"frontend": {"frontend_parser.h", "frontend_lexer.h"}}
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h"}
 HOSTED = {"runtime/rt_cpu.c", "runtime/rt_model.c"}  # the runtime's optional hosted parts
-LIBRARIES = {"jansson.h": {"driver", "frontend"}, "zip.h": {"driver", "frontend"}}
+LIBRARIES = {"jansson.h": {"driver", "frontend"}, "zip.h": {"driver", "frontend"}, "onnx.pb-c.h": {"onnx"}}
 PREFIX = re.compile(r"(ig|kir|kb)_")
 LIBM = re.compile(r"(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|tanh|sinh|cosh|asin|acos|atan|atan2|cbrt|erf|erfc|tgamma|lgamma|hypot)[fl]?$")
 ONCE = re.compile(r"once(\.\d+)?$")  # pthread_once_t: what makes the initialization of a library safe
