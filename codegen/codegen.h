@@ -2,10 +2,15 @@
 #ifndef IG_CODEGEN_H
 #define IG_CODEGEN_H
 #include "codegen/kir.h"
+#include "codegen/schedule.h"
 #include "targets/target.h"
 
 struct ig_lower_options {
 	bool keep; /* every stored value keeps its own memory (for comparing all tensors): no reuse, nothing in place */
+	const struct ig_schedules *schedules; /* measured choices: they come before the cost model's; NULL: none */
+	/* Chooses for layers that `schedules` lacks: the number of a candidate. NULL: the first, which is the best estimate. */
+	int (*tune)(void *self, struct ig_nid layer, const struct ig_sched_layer *l);
+	void *tune_self;
 };
 /* Layout, weight packing, schedules, memory plan. NULL after a diagnostic. The module keeps no pointer into the graph. */
 struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t, const struct ig_lower_options *o, struct ig_diag *d);

@@ -38,6 +38,7 @@ struct ig_conv {
 	int64_t rows, cols, row_step, col_step, seg, steps;
 	int32_t w, start; /* buffers: packed weights, accumulator start values */
 	struct ig_epilogue e;
+	struct ig_schedule s;
 	/* NULL: per-channel constants are in order, padded to whole vectors; else in this one, `padded` in all. */
 	int64_t (*slot)(const struct ig_conv *c, int64_t oc);
 	int64_t padded;
@@ -69,14 +70,18 @@ kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, ki
 /* Stores n vectors of adjacent channels (`active` of them all). */
 void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const kir_val *v, int n, int lanes, struct kir_addr to, int active);
 
-/* ---- sched_conv.c, sched_conv_float.c ---- */
+/* ---- sched_conv.c, sched_conv_float.c, conv_choose.c ---- */
 typedef void ig_conv_step(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel, const struct kir_addr *w);
 struct ig_conv_kind {
 	ig_conv_step *step;
 	struct ig_tile tile[5]; /* ends with pixels 0 */
 	int64_t fill;
 };
-void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k);
+bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k); /* chooses the schedule; false after a diagnostic */
+bool ig_conv_is_straight(const struct ig_conv *c);                  /* the sum of a window has no loop */
+bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k); /* sets c->s, after ig_conv_source; false after a diagnostic */
+/* Pixels of the tiles of nv vectors in a row of so many. */
+int ig_conv_pixels(const struct ig_conv *c, const struct ig_conv_kind *k, int nv, int64_t columns);
 bool ig_sched_conv_int8(struct ig_conv *c);
 bool ig_sched_conv_float(struct ig_conv *c);
 bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id); /* sched_depthwise.c: as many groups as input and output channels */

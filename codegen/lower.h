@@ -61,6 +61,8 @@ const struct kir_tensor *ig_low_view(struct ig_lower *L, struct ig_vid v);  /* a
 const struct kir_tensor *ig_low_dense(struct ig_lower *L, struct ig_vid v); /* channels adjacent: the view, or a copy made now */
 struct kir_builder ig_low_func(struct ig_lower *L, struct ig_nid n);
 bool ig_low_refuse(struct ig_lower *L, struct ig_nid n, const char *fmt, ...) IG_PRINTF(3, 4);
+/* schedule.c: sorts the candidates by cost and takes what the file of schedules says, else what the tuner wants, else the first. NULL after a diagnostic. */
+const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, const char *key, struct ig_schedule *c, int n);
 static inline bool ig_low_is_float(const struct kir_tensor *v) { return v->type.dtype == IG_DT_F32; }
 
 /* ---- vec.c: builders ---- */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define MAX_ACC 64
-#define UNROLL 4        /* dot steps in the body of the innermost loop: more lets the register allocator spill */
 #define MAX_STRAIGHT 10 /* windows of at most so many steps have no loop */
 /* C source is unrolled by its compiler: text written out would only be slow to compile and long to read. */
 #define IS_SOURCE(c) (!(c)->L->t->triple)
@@ -14,6 +13,7 @@
 /* Addresses of one register tile. */
 struct tile {
 	int pixels, nv, active; /* active: output channels of them */
+	int64_t rows, columns;  /* the results to compute: the image, or some tiles of a row */
 	int64_t pixel;          /* elements between the tile's pixels in the activations */
 	struct kir_addr a, w, ch, out, res;
 };
@@ -30,14 +30,15 @@ static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 	}
 }
 
+bool ig_conv_is_straight(const struct ig_conv *c) { return c->rows * c->cols * c->steps <= (IS_SOURCE(c) ? 1 : MAX_STRAIGHT); }
+
 /* The sum of one tile. */
 static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc)
 {
 	int64_t width = ig_conv_width(c, t->nv), segment = c->steps * width;
 	int n = t->pixels * t->nv;
 	struct kir_addr a = t->a, w = t->w;
-	int64_t unroll = IS_SOURCE(c) ? 1 : UNROLL;
-	if (c->rows * c->cols * c->steps <= (IS_SOURCE(c) ? 1 : MAX_STRAIGHT)) {
+	if (ig_conv_is_straight(c)) {
 		for (int64_t s = 0; s < c->rows * c->cols; s++) {
 			a = t->a, w = t->w;
 			a.base += s / c->cols * c->row_step + s % c->cols * c->col_step;
@@ -51,7 +52,7 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	ig_vec_term(&w, row, c->cols * segment);
 	ig_vec_term(&a, col, c->col_step);
 	ig_vec_term(&w, col, segment);
-	int64_t turns = c->steps / unroll;
+	int64_t unroll = c->s.unroll ? c->s.unroll : 1, turns = c->steps / unroll;
 	if (turns > 1) {
 		kir_iv kk = kb_loop(b, "k", turns, acc, n);
 		struct kir_addr ak = a, wk = w;
@@ -111,69 +112,6 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 		ig_epilogue_store(b, &c->e, v, t->pixels * t->nv, c->lanes, t->out, t->pixels * t->active);
 }
 
-/* Pixels of a tile: the most that divide the row of n, if that is not far below what registers hold; else equal parts. When the weights come from beyond
-   the first cache each time, only full tiles pay for them. */
-static int pick_pixels(int64_t n, int most, bool streamed)
-{
-	if (n <= most)
-		return (int)n;
-	for (int p = most; (streamed ? 5 * p > 4 * most : 2 * p > most) && p > 2; p--)
-		if (n % p == 0)
-			return p;
-	int64_t parts = (n + most - 1) / most;
-	return streamed ? most : (int)((n + parts - 1) / parts);
-}
-
-/* How many pixels fit beside nv vectors. */
-static int most_pixels(const struct ig_conv_kind *k, int nv)
-{
-	for (int i = 0; k->tile[i].pixels; i++)
-		if (k->tile[i].vectors == nv)
-			return k->tile[i].pixels;
-	int p = k->tile[0].pixels * k->tile[0].vectors / nv;
-	return p < 1 ? 1 : p > 14 ? 14 : p;
-}
-
-/* Do the weights of a block of nv vectors exceed the first cache? Then each tile reads them from the second. */
-static bool is_streamed(const struct ig_conv *c, int nv)
-{
-	int64_t bytes = c->rows * c->cols * c->steps * c->group * nv * c->lanes * (c->is_float ? 4 : 1);
-	return (size_t)bytes > c->L->t->l1;
-}
-
-static int tile_pixels(const struct ig_conv *c, const struct ig_conv_kind *k, int nv)
-{
-	return pick_pixels(c->g.ow, most_pixels(k, nv), is_streamed(c, nv));
-}
-
-/* Cycles of one step over a row's tiles, roughly: a product or a load each, a vector of weights from the second cache four. */
-static int64_t row_cost(const struct ig_conv *c, const struct ig_conv_kind *k, int nv)
-{
-	int64_t p = tile_pixels(c, k, nv), full = c->g.ow / p, rest = c->g.ow % p, cost = 0;
-	int64_t pixels[2] = {p, rest}, count[2] = {full, rest ? 1 : 0}, memory = is_streamed(c, nv) ? 4 * nv : 0;
-	for (int i = 0; i < 2; i++) {
-		int64_t products = pixels[i] * nv, loads = pixels[i] + nv, most = products > loads ? products : loads;
-		cost += count[i] * (most > memory ? most : memory);
-	}
-	return cost;
-}
-
-/* Vectors of output channels of a block: the cheapest of the target's tiles. */
-static int pick_vectors(const struct ig_conv *c, const struct ig_conv_kind *k)
-{
-	int vectors = (int)((ig_pack_padded(c) + c->lanes - 1) / c->lanes), best = 0;
-	int64_t least = 0;
-	for (int i = 0; k->tile[i].pixels; i++) {
-		int nv = k->tile[i].vectors < vectors ? k->tile[i].vectors : vectors, rest = vectors % nv;
-		int64_t cost = vectors / nv * row_cost(c, k, nv) + (rest ? row_cost(c, k, rest) : 0);
-		if (!best || cost < least) {
-			best = nv;
-			least = cost;
-		}
-	}
-	return best;
-}
-
 static void move_pixels(struct ig_conv *c, struct tile *t, kir_iv iv, int64_t pixels)
 {
 	int64_t shift = iv < 0 ? pixels : 0;
@@ -188,15 +126,20 @@ static void move_pixels(struct ig_conv *c, struct tile *t, kir_iv iv, int64_t pi
 	t->res.base += shift * res;
 }
 
-/* All pixels for nv vectors of channels. */
+static void move_rows(const struct ig_conv *c, struct tile *t, kir_iv y)
+{
+	ig_vec_term(&t->a, y, c->g.sh * c->a.y);
+	ig_vec_term(&t->out, y, c->out.stride[2]);
+	ig_vec_term(&t->res, y, c->res.stride[2]);
+}
+
+/* The tile's part of the image for nv vectors of channels. */
 static void emit_pixels(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, struct tile t)
 {
-	int64_t n = c->g.ow;
-	kir_iv y = ig_vec_loop(b, "y", c->g.oh, NULL, 0);
-	ig_vec_term(&t.a, y, c->g.sh * c->a.y);
-	ig_vec_term(&t.out, y, c->out.stride[2]);
-	ig_vec_term(&t.res, y, c->res.stride[2]);
-	t.pixels = tile_pixels(c, k, t.nv);
+	int64_t n = t.columns;
+	kir_iv y = ig_vec_loop(b, "y", t.rows, NULL, 0);
+	move_rows(c, &t, y);
+	t.pixels = ig_conv_pixels(c, k, t.nv, n);
 	t.pixel = c->g.sw * c->a.x;
 	int64_t full = n / t.pixels;
 	struct tile rest = t;
@@ -240,11 +183,42 @@ static void emit_channels(struct ig_conv *c, const struct ig_conv_kind *k, struc
 	}
 }
 
-void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
+/* All pixels for each block of channels, or all channels for each block of pixels. */
+static void emit_image(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, struct tile t)
 {
+	int64_t per = (int64_t)c->s.block * c->s.pixels, blocks = per ? c->g.ow / per : 0, rest = c->g.ow - blocks * per;
+	if (!per) {
+		t.rows = c->g.oh;
+		t.columns = c->g.ow;
+		emit_channels(c, k, b, t);
+		return;
+	}
+	kir_iv y = ig_vec_loop(b, "y", c->g.oh, NULL, 0);
+	move_rows(c, &t, y);
+	t.rows = 1;
+	t.columns = per;
+	struct tile u = t;
+	if (blocks) {
+		kir_iv x = ig_vec_loop(b, "xb", blocks, NULL, 0);
+		move_pixels(c, &u, x, x < 0 ? 0 : per);
+		emit_channels(c, k, b, u);
+		ig_vec_end(b, x, NULL, 0);
+	}
+	if (rest) {
+		move_pixels(c, &t, -1, blocks * per);
+		t.columns = rest;
+		emit_channels(c, k, b, t);
+	}
+	ig_vec_end(b, y, NULL, 0);
+}
+
+bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
+{
+	if (!ig_conv_choose(c, k))
+		return false;
 	struct kir_builder b = ig_low_func(c->L, c->id);
 	int64_t padded = ig_pack_padded(c), sum = c->rows * c->cols * c->steps * c->group;
-	int nv = pick_vectors(c, k);
+	int nv = c->s.vectors;
 	c->w = ig_pack_weights(c, nv);
 	struct tile t = {.nv = nv, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
 	                 .out = kb_addr(c->out.buf, c->out.base), .res = kb_addr(c->res.buf, c->res.base)};
@@ -259,9 +233,10 @@ void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
 	ig_vec_term(&t.ch, group, padded);
 	ig_vec_term(&t.out, group, c->ocg);
 	ig_vec_term(&t.res, group, c->ocg);
-	emit_channels(c, k, &b, t);
+	emit_image(c, k, &b, t);
 	ig_vec_end(&b, group, NULL, 0);
 	ig_vec_end(&b, image, NULL, 0);
+	return true;
 }
 
 /* ---- int8 ---- */
@@ -337,8 +312,7 @@ bool ig_sched_conv_int8(struct ig_conv *c)
 	if (!ig_epilogue_init(c))
 		return false;
 	c->start = ig_conv_start(c, c->group > 1 && t->dot.a_offset);
-	ig_conv_emit(c, &k);
-	return true;
+	return ig_conv_emit(c, &k);
 }
 
 static bool lower_conv(struct ig_lower *L, struct ig_nid n)

@@ -37,6 +37,5 @@ bool ig_sched_conv_float(struct ig_conv *c)
 	if (!ig_epilogue_init(c))
 		return false;
 	c->start = ig_pack_channels_f(c, "bias", bias ? bias->data : IG_NEWN(c->L->arena, float, c->g.oc));
-	ig_conv_emit(c, &k);
-	return true;
+	return ig_conv_emit(c, &k);
 }
