@@ -87,6 +87,7 @@ bool ig_sched_conv_float(struct ig_conv *c);
 bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id); /* sched_depthwise.c: as many groups as input and output channels */
 /* sched_depthwise_quad.c: the same by dot products over the kernel's rows, where it fits. */
 bool ig_depthwise_quads_fit(const struct ig_conv *c);
+bool ig_depthwise_in_pairs(const struct ig_conv_geom *g); /* two rows of results can be one tile */
 bool ig_sched_depthwise_quads(struct ig_conv *conv);
 /* The accumulator's start values: bias minus the input's zero point times the sum of weights (and the offset of signed activations). */
 int32_t ig_conv_start(struct ig_conv *c, bool offset);

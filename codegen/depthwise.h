@@ -1,4 +1,4 @@
-/* Private to the two schedules of depthwise convolutions. */
+/* Private to the schedules of depthwise convolutions. */
 #ifndef IG_CODEGEN_DEPTHWISE_H
 #define IG_CODEGEN_DEPTHWISE_H
 #include "codegen/conv.h"
@@ -20,6 +20,9 @@ struct ig_dw_tile {
 };
 /* From the sums of a tile's pixels to stored results. */
 void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, const struct ig_dw_tile *t, kir_val *acc);
+
+/* ---- depthwise_choose.c ---- */
+bool ig_depthwise_choose(struct ig_conv *c, bool columns_fit); /* sets c->s; false after a diagnostic */
 
 /* ---- sched_depthwise_rows.c ---- */
 int32_t ig_depthwise_pack_rows(struct ig_depthwise *d);

@@ -258,11 +258,13 @@ bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id)
 	const struct ig_qparam *q = ig_qparam(L->g, c->in.type.q);
 	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q)
 		return ig_low_refuse(L, id, "its input needs parameters, or its bias must be float32");
-	if (ig_depthwise_quads_fit(c))
-		return ig_sched_depthwise_quads(c);
 	d.product = choose(c);
-	d.pixels = L->t->vector_regs < 32 ? 4 : IG_DW_PIXELS;
-	d.rows = d.product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5;
+	if (!ig_depthwise_choose(c, d.product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5))
+		return false;
+	if (c->s.variant == IG_SCHED_QUADS)
+		return ig_sched_depthwise_quads(c);
+	d.pixels = c->s.pixels;
+	d.rows = c->s.variant == IG_SCHED_COLUMNS;
 	c->group = 1;
 	c->g.groups = 1; /* for packing and reading, all channels are one run; each output still reads its own only */
 	c->ocg = c->g.oc;

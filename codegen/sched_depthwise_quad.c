@@ -220,7 +220,7 @@ static void emit(struct quads *q, int64_t fill)
 }
 
 /* Two rows of results in a tile: the kernel has three, and the next result's begins one below. */
-static bool in_pairs(const struct ig_conv_geom *g) { return g->kh == QUAD - 1 && g->sh == 1 && g->dh == 1 && g->oh > 1; }
+bool ig_depthwise_in_pairs(const struct ig_conv_geom *g) { return g->kh == QUAD - 1 && g->sh == 1 && g->dh == 1 && g->oh > 1; }
 
 bool ig_depthwise_quads_fit(const struct ig_conv *c)
 {
@@ -228,7 +228,7 @@ bool ig_depthwise_quads_fit(const struct ig_conv *c)
 	bool product = t->dot.group == QUAD && !t->dot.a_signed && !t->dot.a_offset && t->recipe[IG_R_DOT_U8S8].intrinsic;
 	const struct ig_attr *mode = ig_attr(c->n, IG_A_REQUANTIZE);
 	return product && !c->is_float && !c->has_res && !ig_low_is_float(&c->out) && c->g.kh >= 2 && c->g.kh <= QUAD && c->g.kw <= 8 && !mode &&
-	       c->g.oc >= (in_pairs(&c->g) ? 16 : 32); /* fewer channels: interleaving costs more than it saves */
+	       c->g.oc >= (ig_depthwise_in_pairs(&c->g) ? 16 : 32); /* fewer channels: interleaving costs more than it saves */
 }
 
 bool ig_sched_depthwise_quads(struct ig_conv *conv)
@@ -236,9 +236,8 @@ bool ig_sched_depthwise_quads(struct ig_conv *conv)
 	struct quads q = {.c = *conv};
 	struct ig_conv *c = &q.c;
 	const struct ig_target *t = c->L->t;
-	bool many = t->vector_regs >= 32, pair = in_pairs(&c->g);
-	q.rows = many && pair ? 2 : 1;
-	q.pixels = many && !pair ? 4 : 2;
+	q.rows = c->s.rows;
+	q.pixels = c->s.pixels;
 	c->group = 1;
 	c->g.groups = 1; /* for reading, all channels are one run; each output still reads its own only */
 	c->ocg = c->g.oc;
