@@ -80,6 +80,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_MERGE, NULL},
 	{IG_OPT_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_DIM, NULL},
 	{IG_OPT_ENGINE, "what runs the float model: float (interpreted) or native (compiled); without it whichever takes less time; the state is the same"},
 	{IG_OPT_JOBS, NULL},
 	{IG_OPT_JSON, NULL},

@@ -262,6 +262,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION, NULL},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_DIM, NULL},
 	{IG_OPT_WORST, NULL},
 	{IG_OPT_JOBS, NULL},
 	{IG_OPT_OUTPUT, NULL},

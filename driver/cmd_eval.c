@@ -419,6 +419,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION, NULL},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_DIM, NULL},
 	{IG_OPT_ENGINE, "engines to run: float, reference, kir, native (default float,reference,native)"},
 	{IG_OPT_TARGET, NULL},
 	{IG_OPT_MAX_LOSS, NULL},

@@ -95,6 +95,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION, "show the quantized model that this calibration gives (data or a state)"},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_DIM, NULL},
 	{IG_OPT_TARGET, NULL},
 	{IG_OPT_OUTPUT, NULL},
 	{IG_OPT_JSON, NULL},

@@ -36,6 +36,31 @@ static const struct ig_target *find_target(const char *name)
 	return !name || strcmp(name, "native") == 0 ? ig_target_native() : ig_target_find(name);
 }
 
+/* --dim NAME=N, the name up to the last equals sign. */
+static bool parse_dim(const char *text, struct ig_onnx_dim *out, char **name)
+{
+	const char *sign = strrchr(text, '=');
+	*name = NULL;
+	if (!sign || sign == text || !ig_parse_count(sign + 1, &out->value) || out->value < 1 || out->value > INT32_MAX)
+		return false;
+	*name = strndup(text, (size_t)(sign - text));
+	out->name = *name;
+	return *name != NULL;
+}
+
+static int check_dims(const struct ig_opts *o)
+{
+	for (int i = 0; i < o->value[IG_OPT_DIM].n; i++) {
+		struct ig_onnx_dim dim;
+		char *name;
+		bool ok = parse_dim(o->value[IG_OPT_DIM].v[i], &dim, &name);
+		free(name);
+		if (!ok)
+			return ig_usage_error(o->cmd, "--dim takes NAME=N with N from 1 to %d, not '%s'", INT32_MAX, o->value[IG_OPT_DIM].v[i]);
+	}
+	return IG_EXIT_OK;
+}
+
 int ig_session_check(const struct ig_opts *o)
 {
 	int status = check_pass_name(o, IG_OPT_DUMP_AFTER, true);
@@ -45,9 +70,10 @@ int ig_session_check(const struct ig_opts *o)
 		return status;
 	if (ig_opt_given(o, IG_OPT_DUMP_DIR) && !ig_opt_given(o, IG_OPT_DUMP_AFTER))
 		return ig_usage_error(o->cmd, "--dump-dir needs --dump-after");
+	status = check_dims(o);
 	const char *target = ig_opt_str(o, IG_OPT_TARGET);
-	if (find_target(target))
-		return IG_EXIT_OK;
+	if (status != IG_EXIT_OK || find_target(target))
+		return status;
 	int n;
 	const struct ig_target *const *t = ig_targets(&n);
 	const char **names = ig_xcalloc((size_t)n + 1, sizeof *names);
@@ -97,10 +123,37 @@ void ig_session_close(struct ig_session *s)
 	ig_diag_free(s->diag);
 }
 
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+	return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
+static struct ig_model *load_onnx(struct ig_session *s, const char *path)
+{
+	int n = s->o->value[IG_OPT_DIM].n;
+	struct ig_onnx_dim *dim = ig_xcalloc((size_t)n + 1, sizeof *dim);
+	char **name = ig_xcalloc((size_t)n + 1, sizeof *name);
+	for (int i = 0; i < n; i++)
+		if (!parse_dim(s->o->value[IG_OPT_DIM].v[i], &dim[i], &name[i]))
+			IG_BUG("--dim was not checked");
+	struct ig_model *m = ig_onnx_load(path, &(struct ig_onnx_options){dim, n}, s->diag);
+	for (int i = 0; i < n; i++)
+		free(name[i]);
+	free(name);
+	free(dim);
+	return m;
+}
+
 bool ig_session_load(struct ig_session *s, const char *path)
 {
+	bool onnx = ends_with(path, ".onnx");
 	s->path = path;
-	s->model = ig_model_load(path, s->diag);
+	if (!onnx && ig_opt_given(s->o, IG_OPT_DIM)) {
+		ig_error(s->diag, ig_loc_file(s->diag, path), "--dim is for ONNX models; in a .ig file the shapes are written out");
+		return false;
+	}
+	s->model = onnx ? load_onnx(s, path) : ig_model_load(path, s->diag);
 	if (!s->model)
 		return false;
 	s->qconfig = s->model->qconfig;

@@ -5,6 +5,7 @@
 #include "driver/opts.h"
 #include "frontend/dataset.h"
 #include "frontend/frontend.h"
+#include "onnx/onnx.h"
 #include "passes/pass.h"
 
 struct ig_session {

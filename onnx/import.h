@@ -88,6 +88,26 @@ struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int ra
 bool ig_onnx_tensor_int(const struct ig_tensor *t, int64_t i, int64_t *out); /* an element as an integer; false when it is none */
 double ig_onnx_tensor_real(const struct ig_tensor *t, int64_t i);
 
+/* window.c: kernels, strides and padding of convolutions and pools over one or two axes. */
+struct ig_onnx_window {
+	int axes; /* 1 or 2 */
+	int64_t kernel[2], stride[2], dilation[2];
+	int64_t pad[4];   /* top, left, bottom, right */
+	const char *same; /* "same" or "same_lower" instead of pad; NULL */
+};
+/* Of a node whose operand 0 is [N, C, (H,) W]; `kernel` of the weight (1 or 2 extents) or NULL. */
+bool ig_onnx_window(struct ig_onnx_node *n, const int64_t *kernel, struct ig_onnx_window *w);
+void ig_onnx_window_set(struct ig_onnx_node *n, struct ig_nid id, const struct ig_onnx_window *w); /* the attributes */
+struct ig_vid ig_onnx_rank4(struct ig_onnx_node *n, struct ig_vid v, const char *suffix); /* [N, C, W] as [N, C, 1, W] */
+/* The result of a window operation, back in rank 3 when there is one axis. `id` has its attributes; with no suffix it carries the node's name. */
+struct ig_vid ig_onnx_window_done(struct ig_onnx_node *n, struct ig_nid id, const struct ig_onnx_window *w);
+struct ig_vid ig_onnx_reshape(struct ig_onnx_node *n, struct ig_vid v, const char *suffix, int rank, const int64_t *dim);
+struct ig_vid ig_onnx_transpose(struct ig_onnx_node *n, struct ig_vid v, const char *suffix, const int64_t *perm);
+struct ig_vid ig_onnx_scalar(struct ig_onnx_node *n, const char *suffix, enum ig_dtype dt, double value); /* rank 0 */
+
+/* op_shape.c: axes given by an attribute, or from version `since` by an operand; made positive. -1: absent, or failed. */
+int ig_onnx_axes(struct ig_onnx_node *n, int operand, int since, int rank, int64_t *axes);
+
 /* node.c: `node 'NAME' (OPERATOR): ...`; always false. */
 bool ig_onnx_fail(struct ig_onnx_node *n, const char *fmt, ...) IG_PRINTF(2, 3);
 /* Operands. An absent optional one has an empty name. */
@@ -102,6 +122,7 @@ bool ig_onnx_in_real(struct ig_onnx_node *n, int i, const char *what, double *ou
 const Onnx__AttributeProto *ig_onnx_attr(struct ig_onnx_node *n, const char *name); /* NULL when absent */
 int64_t ig_onnx_int(struct ig_onnx_node *n, const char *name, int64_t dflt);
 double ig_onnx_real(struct ig_onnx_node *n, const char *name, double dflt);
+double ig_onnx_decimal(float f); /* the number of fewest digits that is f as a float: 1e-05 for the float next to it */
 const char *ig_onnx_str(struct ig_onnx_node *n, const char *name, const char *dflt);
 int ig_onnx_ints(struct ig_onnx_node *n, const char *name, int64_t *out, int max); /* -1: absent (or failed) */
 /* Operations. A suffix (NULL: none) names those that stand beside the one that carries the node's name. */

@@ -4,6 +4,7 @@
 #include "ir/fold.h"
 #include "ir/infer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool ig_onnx_fail(struct ig_onnx_node *n, const char *fmt, ...)
@@ -117,10 +118,21 @@ int64_t ig_onnx_int(struct ig_onnx_node *n, const char *name, int64_t dflt)
 	return a ? a->i : dflt;
 }
 
+double ig_onnx_decimal(float f)
+{
+	char text[40];
+	for (int digits = 6; digits <= 9; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, (double)f);
+		if (strtof(text, NULL) == f)
+			return strtod(text, NULL);
+	}
+	return (double)f; /* NaN */
+}
+
 double ig_onnx_real(struct ig_onnx_node *n, const char *name, double dflt)
 {
 	const Onnx__AttributeProto *a = attr_of(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, "a number");
-	return a ? (double)a->f : dflt;
+	return a ? ig_onnx_decimal(a->f) : dflt;
 }
 
 const char *ig_onnx_str(struct ig_onnx_node *n, const char *name, const char *dflt)

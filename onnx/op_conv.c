@@ -1,0 +1,90 @@
+/* Convolutions and pools. */
+#include "onnx/ops.h"
+
+#include <string.h>
+
+/* Whether operand i is absent or a constant vector of `len` numbers, as the bias of an operation must be. */
+static bool constant_bias(struct ig_onnx_node *n, int i, int64_t len)
+{
+	const struct ig_tensor *t = ig_onnx_in_const(n, i);
+	return !ig_onnx_has(n, i) || (t && t->type.rank == 1 && t->type.dim[0] == len);
+}
+
+/* A bias that is computed is an addition of its own. */
+static struct ig_vid add_bias(struct ig_onnx_node *n, struct ig_vid y)
+{
+	struct ig_vid b = ig_onnx_in(n, 2);
+	if (y.i < 0 || b.i < 0)
+		return IG_NOVAL;
+	struct ig_type t = *ig_vtype(n->s->graph, y);
+	int64_t dim[IG_MAX_RANK] = {1, t.dim[1], 1, 1, 1, 1};
+	return ig_onnx_op(n, IG_OP_ADD, "add", (struct ig_vid[]){y, ig_onnx_reshape(n, b, "bias", t.rank, dim)}, 2);
+}
+
+bool ig_onnx_conv(struct ig_onnx_node *n)
+{
+	const struct ig_type *wt = ig_onnx_in_type(n, 1), *xt = ig_onnx_in_type(n, 0);
+	struct ig_onnx_window w;
+	if (!wt || !xt)
+		return false;
+	if (wt->rank != xt->rank)
+		return ig_onnx_fail(n, "the weight is %s, the input %s", ig_type_str(n->s->arena, wt), ig_type_str(n->s->arena, xt));
+	int64_t groups = ig_onnx_int(n, "group", 1), oc = wt->dim[0], ic = xt->rank > 1 ? xt->dim[1] : 0;
+	if (!ig_onnx_window(n, &wt->dim[2], &w))
+		return false;
+	bool bias = constant_bias(n, 2, oc), depthwise = groups > 1 && groups == ic && groups == oc;
+	struct ig_vid in[3] = {ig_onnx_rank4(n, ig_onnx_in(n, 0), "unsqueezed"), ig_onnx_rank4(n, ig_onnx_in(n, 1), "weight"), IG_NOVAL};
+	int n_in = 2 + (bias && ig_onnx_has(n, 2));
+	if (n_in == 3)
+		in[2] = ig_onnx_in(n, 2);
+	if (n->failed)
+		return false;
+	struct ig_nid id = ig_onnx_add(n, depthwise ? IG_OP_DEPTHWISE_CONV2D : IG_OP_CONV2D, NULL, in, n_in);
+	ig_onnx_window_set(n, id, &w);
+	if (!depthwise && groups != 1)
+		ig_attr_set_int(n->s->graph, id, IG_A_GROUPS, groups);
+	struct ig_vid y = ig_onnx_window_done(n, id, &w);
+	return ig_onnx_result(n, 0, bias ? y : add_bias(n, y));
+}
+
+bool ig_onnx_pool(struct ig_onnx_node *n)
+{
+	struct ig_onnx_window w;
+	bool average = n->op->ir == IG_OP_AVG_POOL2D;
+	if (!average && (ig_onnx_wants(n, 1) || ig_onnx_int(n, "storage_order", 0)))
+		return ig_onnx_fail(n, "the indices are not supported as a result");
+	bool ceil_mode = ig_onnx_int(n, "ceil_mode", 0) != 0, include = average && ig_onnx_int(n, "count_include_pad", 0) != 0;
+	if (!ig_onnx_window(n, NULL, &w))
+		return false;
+	if (average && (w.dilation[0] != 1 || w.dilation[1] != 1))
+		return ig_onnx_fail(n, "dilations other than 1 are not supported");
+	struct ig_vid x = ig_onnx_rank4(n, ig_onnx_in(n, 0), "unsqueezed");
+	if (x.i < 0)
+		return false;
+	struct ig_nid id = ig_onnx_add(n, (enum ig_op)n->op->ir, NULL, &x, 1);
+	ig_onnx_window_set(n, id, &w);
+	if (ceil_mode)
+		ig_attr_set_int(n->s->graph, id, IG_A_CEIL_MODE, 1);
+	if (average)
+		ig_attr_set_int(n->s->graph, id, IG_A_COUNT_INCLUDE_PAD, include);
+	return ig_onnx_result(n, 0, ig_onnx_window_done(n, id, &w));
+}
+
+/* Over all axes behind the channels: as one window of two axes. */
+bool ig_onnx_global_pool(struct ig_onnx_node *n)
+{
+	struct ig_vid x = ig_onnx_in(n, 0);
+	if (x.i < 0)
+		return false;
+	struct ig_type t = *ig_vtype(n->s->graph, x);
+	if (t.rank < 3)
+		return ig_onnx_fail(n, "its input is %s; it needs at least three dimensions", ig_type_str(n->s->arena, &t));
+	if (t.rank != 4) {
+		int64_t rest = 1;
+		for (int i = 2; i < t.rank; i++)
+			rest *= t.dim[i];
+		x = ig_onnx_reshape(n, x, "window", 4, (int64_t[]){t.dim[0], t.dim[1], 1, rest});
+	}
+	struct ig_vid y = ig_onnx_op(n, (enum ig_op)n->op->ir, NULL, &x, 1);
+	return ig_onnx_result(n, 0, t.rank == 4 ? y : ig_onnx_reshape(n, y, "spread", t.rank, (int64_t[]){t.dim[0], t.dim[1], 1, 1, 1, 1}));
+}
