@@ -36,8 +36,9 @@ struct ig_program {
 	/* For this process only, never in an object file: where the constants are (ig_program_constants, 64-aligned, to outlive the code), which then
 	   are not copied into the code. NULL: the code holds them. */
 	const void *weights;
-	/* For measuring in this process only, never in an object file: called with the number of each kernel before it runs, and with their number at the end. */
-	void (*hook)(void *self, int kernel);
+	/* For this process only, never in an object file: called with the number of each kernel before it runs, and with their number at the end; and with
+	   the arena, by which calls that run at the same time can be told apart. */
+	void (*hook)(void *self, int kernel, void *arena);
 	void *hook_self;
 };
 struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, const struct kir_module *m, const struct ig_target *t);

@@ -106,13 +106,13 @@ static LLVMValueRef misaligned(struct ig_ll *l, LLVMValueRef p)
 }
 
 /* The program's hook is a function of this process: its address stands in the code. */
-static void call_hook(struct ig_ll *l, int kernel)
+static void call_hook(struct ig_ll *l, int kernel, LLVMValueRef arena)
 {
-	LLVMTypeRef param[2] = {l->ptr, l->i32}, type = LLVMFunctionType(LLVMVoidTypeInContext(l->ctx), param, 2, false);
+	LLVMTypeRef param[3] = {l->ptr, l->i32, l->ptr}, type = LLVMFunctionType(LLVMVoidTypeInContext(l->ctx), param, 3, false);
 	LLVMValueRef fn = LLVMConstIntToPtr(ig_ll_i64(l, (int64_t)(uintptr_t)l->p->hook), l->ptr);
-	LLVMValueRef a[2] = {LLVMConstIntToPtr(ig_ll_i64(l, (int64_t)(uintptr_t)l->p->hook_self), l->ptr), ig_ll_i32(l, kernel)};
+	LLVMValueRef a[3] = {LLVMConstIntToPtr(ig_ll_i64(l, (int64_t)(uintptr_t)l->p->hook_self), l->ptr), ig_ll_i32(l, kernel), arena};
 	if (l->p->hook)
-		LLVMBuildCall2(l->b, type, fn, a, 2, "");
+		LLVMBuildCall2(l->b, type, fn, a, 3, "");
 }
 
 /* Runs the kernels; io: the inputs, then the outputs, then the arena. */
@@ -128,10 +128,10 @@ static void call_kernels(struct ig_ll *l, LLVMValueRef *io)
 		a[1] = io[n_io];
 		for (int k = 0; k < n; k++)
 			a[2 + k] = io[k < n_in ? used[k] : m->n_inputs + used[k]];
-		call_hook(l, i);
+		call_hook(l, i, io[n_io]);
 		LLVMBuildCall2(l->b, LLVMGlobalGetValueType(l->kernel[i]), l->kernel[i], a, (unsigned)n + 2, "");
 	}
-	call_hook(l, m->n_funcs);
+	call_hook(l, m->n_funcs, io[n_io]);
 	free(used);
 	free(a);
 }

@@ -1,9 +1,8 @@
 /* Statistics from data and states: samples run on threads, the float model as compiled code where that pays. */
 #include <stdlib.h>
 
-#include "driver/engine.h"
+#include "driver/live.h"
 #include "driver/samples.h"
-#include "passes/calibrate.h"
 
 static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
 {
@@ -44,18 +43,6 @@ static bool open_data(struct ig_session *s, struct data *x, const char *const *s
 	return true;
 }
 
-/* ---- the driver's engine as calibration's ---- */
-
-static void *runner_new(void *self, const struct ig_graph *g, struct ig_diag *d)
-{
-	(void)g, (void)d; /* the session's graph, without the observers, which add no values that are asked for */
-	return ig_engine_new(self, IG_ENGINE_FLOAT);
-}
-
-static void runner_free(void *runner) { ig_engine_free(runner); }
-static void runner_run(void *runner, const void *const *in) { (void)ig_engine_run(runner, in); }
-static const float *runner_value(void *runner, struct ig_vid v) { return ig_engine_floats(runner, v); }
-
 struct run {
 	struct ig_calibration *calibration;
 	int64_t base; /* number of the set's first sample */
@@ -79,14 +66,12 @@ static int64_t float_samples(const struct ig_session *s, int64_t total)
 
 static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into)
 {
-	static const bool use[IG_ENGINE_COUNT] = {[IG_ENGINE_FLOAT] = true};
-	struct ig_machine m;
-	struct ig_calibration_engine e = {&m, runner_new, runner_free, runner_run, runner_value};
+	struct ig_live *live = ig_live_new(s, float_samples(s, x->total));
+	bool ok;
 	int jobs = 1;
 	for (int i = 0; i < x->set.n; i++)
 		jobs = ig_samples_jobs(s->o, x->set.v[i]) > jobs ? ig_samples_jobs(s->o, x->set.v[i]) : jobs;
-	bool ok = ig_machine_begin(&m, s, use, false, float_samples(s, x->total));
-	struct run r = {ok ? ig_calibration_new(s->flt, s->qconfig, &e, jobs, s->diag) : NULL, 0};
+	struct run r = {ig_calibration_new(s->flt, s->qconfig, live ? ig_live_engine(live) : &ig_calibration_interpreter, jobs, s->diag), 0};
 	ok = r.calibration != NULL;
 	for (int i = 0; i < x->set.n && ok; i++) {
 		ok = ig_samples_run(s, x->set.v[i], ig_samples_jobs(s->o, x->set.v[i]), "calibrating", add_sample, &r);
@@ -94,7 +79,7 @@ static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into
 	}
 	ok = ok && ig_calibration_finish(r.calibration, into, s->diag);
 	ig_calibration_free(r.calibration);
-	ig_machine_end(&m);
+	ig_live_free(live);
 	return ok;
 }
 

@@ -124,8 +124,9 @@ static void time_calls(struct bench *b, struct ig_native *n)
 	}
 }
 
-static void on_kernel(void *self, int kernel)
+static void on_kernel(void *self, int kernel, void *arena)
 {
+	(void)arena;
 	struct bench *b = self;
 	double now = ig_peak_clock();
 	if (kernel > 0)

@@ -42,7 +42,7 @@ bool ig_engine_list(const struct ig_opts *o, const char *dflt, bool use[IG_ENGIN
 	return true;
 }
 
-static void *aligned(size_t bytes)
+void *ig_xaligned(size_t bytes)
 {
 	size_t n = (bytes + 63) / 64 * 64;
 	void *p = aligned_alloc(64, n ? n : 64);
@@ -72,7 +72,7 @@ static bool begin_quantized(struct ig_machine *m, bool keep)
 	return c->native != NULL;
 }
 
-static void end_code(struct ig_code *c)
+void ig_code_end(struct ig_code *c)
 {
 	if (c->native)
 		ig_native_free(c->native);
@@ -92,36 +92,37 @@ static bool pays(const struct ig_graph *g, int64_t samples)
 	return samples == IG_ALWAYS || work * (double)samples > 2e9;
 }
 
-/* The float graph as code for this CPU. Where that cannot be, it is interpreted. */
-static void begin_float(struct ig_machine *m, int64_t samples)
+bool ig_code_float(struct ig_code *c, struct ig_session *s, bool keep, int64_t samples, void (*hook)(void *self, int kernel, void *arena), void *self)
 {
-	struct ig_session *s = m->s;
 	const struct ig_target *t = ig_target_native();
-	struct ig_lower_options lo = {.keep = true};
+	struct ig_lower_options lo = {.keep = keep};
 	char *why = NULL;
 	size_t n;
 	if (!pays(s->flt, samples))
-		return;
+		return false;
 	FILE *f = open_memstream(&why, &n);
 	if (!f)
 		IG_BUG("cannot make a stream");
 	struct ig_diag *d = ig_diag_new(f, false);
 	if (!t->triple)
 		ig_error(d, IG_NOLOC, "there is no target for this CPU");
-	else if ((m->flt.module = ig_lower(s->flt, t, &lo, d)) != NULL) {
-		m->flt.program = ig_program_new(s->flt->name, s->flt, m->flt.module, t);
-		m->flt.weights = aligned((size_t)m->flt.module->const_bytes);
-		ig_program_constants(m->flt.module, m->flt.weights);
-		m->flt.program->weights = m->flt.weights;
-		m->flt.native = ig_native_new(m->flt.program, d);
+	else if ((c->module = ig_lower(s->flt, t, &lo, d)) != NULL) {
+		c->program = ig_program_new(s->flt->name, s->flt, c->module, t);
+		c->weights = ig_xaligned((size_t)c->module->const_bytes);
+		ig_program_constants(c->module, c->weights);
+		c->program->weights = c->weights;
+		c->program->hook = hook;
+		c->program->hook_self = self;
+		c->native = ig_native_new(c->program, d);
 	}
 	ig_diag_free(d);
 	fclose(f);
-	if (!m->flt.native) {
-		end_code(&m->flt);
+	if (!c->native) {
+		ig_code_end(c);
 		ig_note(s->diag, IG_NOLOC, "the float model is interpreted, which is slower, since it cannot be compiled here: %.*s", (int)strcspn(why, "\n"), why);
 	}
 	free(why);
+	return c->native != NULL;
 }
 
 bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use[IG_ENGINE_COUNT], bool keep, int64_t float_samples)
@@ -132,14 +133,14 @@ bool ig_machine_begin(struct ig_machine *m, struct ig_session *s, const bool use
 	if (use[IG_ENGINE_FLOAT] && ig_session_refuse_quantized(s, "run in float"))
 		return false;
 	if (use[IG_ENGINE_FLOAT])
-		begin_float(m, float_samples);
+		ig_code_float(&m->flt, s, true, float_samples, NULL, NULL);
 	return (!use[IG_ENGINE_KIR] && !use[IG_ENGINE_NATIVE]) || begin_quantized(m, keep);
 }
 
 void ig_machine_end(struct ig_machine *m)
 {
-	end_code(&m->quant);
-	end_code(&m->flt);
+	ig_code_end(&m->quant);
+	ig_code_end(&m->flt);
 }
 
 struct ig_engine {
@@ -157,7 +158,7 @@ struct ig_engine {
 	int64_t room_elems;
 };
 
-static size_t type_bytes(const struct ig_type *t)
+size_t ig_type_size(const struct ig_type *t)
 {
 	size_t n;
 	if (!ig_type_bytes(t, &n))
@@ -187,10 +188,10 @@ struct ig_engine *ig_engine_new(struct ig_machine *m, enum ig_engine_kind kind)
 	}
 	if (kind == IG_ENGINE_KIR)
 		e->kir = kir_interp_new(e->code->module);
-	e->arena = aligned((size_t)e->code->module->arena_bytes);
+	e->arena = ig_xaligned((size_t)e->code->module->arena_bytes);
 	e->out = ig_xcalloc((size_t)e->g->n_outputs + 1, sizeof *e->out);
 	for (int i = 0; i < e->g->n_outputs; i++)
-		e->out[i] = aligned(type_bytes(ig_vtype(e->g, e->g->output[i])));
+		e->out[i] = ig_xaligned(ig_type_size(ig_vtype(e->g, e->g->output[i])));
 	return e;
 }
 

@@ -16,6 +16,11 @@ struct ig_code {
 	struct ig_native *native;
 	void *weights; /* that native reads, where it has none of its own */
 };
+/* The float graph as code for this CPU. False, and said why: it is to be interpreted, since so few samples do not pay or it cannot be compiled. */
+bool ig_code_float(struct ig_code *c, struct ig_session *s, bool keep, int64_t samples, void (*hook)(void *self, int kernel, void *arena), void *self);
+void ig_code_end(struct ig_code *c);
+void *ig_xaligned(size_t bytes); /* zeroed, for arenas; to be freed */
+size_t ig_type_size(const struct ig_type *t); /* bytes, of a checked type */
 /* What engines of a prepared session share. */
 struct ig_machine {
 	struct ig_session *s;

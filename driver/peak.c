@@ -87,8 +87,9 @@ struct marks {
 	double at[KERNELS + 1], best[KERNELS];
 };
 
-static void mark(void *self, int kernel)
+static void mark(void *self, int kernel, void *arena)
 {
+	(void)arena;
 	struct marks *k = self;
 	k->at[kernel] = ig_peak_clock();
 	if (kernel > 0 && k->at[kernel] - k->at[kernel - 1] < k->best[kernel - 1])

@@ -11,34 +11,57 @@
 
 /* ---- the interpreter as an engine ---- */
 
-static void *interpreter_new(void *self, const struct ig_graph *g, struct ig_diag *d)
+struct interpreter {
+	struct ig_interp *interp;
+	const struct ig_vid *values;
+	int n;
+};
+
+static void *interpreter_new(void *self, const struct ig_graph *g, const struct ig_vid *values, int n, struct ig_diag *d)
 {
 	(void)self;
-	return ig_interp_new(g, d);
+	struct interpreter r = {ig_interp_new(g, d), values, n}, *p = NULL;
+	if (r.interp) {
+		p = ig_xcalloc(1, sizeof *p);
+		*p = r;
+	}
+	return p;
 }
 
-static void interpreter_free(void *runner) { ig_interp_free(runner); }
-static void interpreter_run(void *runner, const void *const *in) { ig_interp_run(runner, in); }
-static const float *interpreter_value(void *runner, struct ig_vid v) { return ig_interp_value(runner, v)->data; }
+static void interpreter_free(void *runner)
+{
+	struct interpreter *r = runner;
+	ig_interp_free(r->interp);
+	free(r);
+}
 
-const struct ig_calibration_engine ig_calibration_interpreter = {NULL, interpreter_new, interpreter_free, interpreter_run, interpreter_value};
+static void interpreter_run(void *runner, const void *const *in, ig_calibration_show *show, void *to)
+{
+	struct interpreter *r = runner;
+	ig_interp_run(r->interp, in);
+	for (int i = 0; i < r->n; i++)
+		show(to, i, ig_interp_value(r->interp, r->values[i])->data);
+}
+
+const struct ig_calibration_engine ig_calibration_interpreter = {NULL, interpreter_new, interpreter_free, interpreter_run};
 
 /* ---- calibration ---- */
 
 struct seen {
 	uint64_t hash;
 	int64_t sample;
-	const float *range; /* least and largest value of each observer that averages them, which needs the samples' order */
+	float *range; /* least and largest value of each observer that averages them, which needs the samples' order */
 };
 
 struct observer {
-	struct ig_vid value;
 	const char *name;
 	int64_t elems;
 	double averaging; /* the moving average's constant; 0: none */
+	int average;      /* its number among those that average */
 };
 
 struct worker {
+	const struct ig_calibration *calibration;
 	void *runner;
 	struct ig_stats *stats; /* by observer */
 	struct ig_arena *arena; /* of ranges */
@@ -49,6 +72,7 @@ struct ig_calibration {
 	const struct ig_calibration_engine *engine;
 	struct ig_graph *g; /* with observers */
 	IG_VEC(struct observer) observers;
+	IG_VEC(struct ig_vid) values; /* that they observe */
 	int averages; /* observers that average */
 	struct worker *worker;
 	int n_workers;
@@ -77,9 +101,10 @@ static void find_observers(struct ig_calibration *k, const struct ig_qconfig_map
 		const struct ig_node *n = ig_node(k->g, id);
 		if (n->op != IG_OP_OBSERVE)
 			continue;
-		struct observer o = {n->in[0], ig_value(k->g, n->in[0])->name, ig_elems(ig_vtype(k->g, n->in[0])), averaging(k->g, m, n->in[0])};
+		struct observer o = {ig_value(k->g, n->in[0])->name, ig_elems(ig_vtype(k->g, n->in[0])), averaging(k->g, m, n->in[0]), k->averages};
 		k->averages += o.averaging > 0;
 		ig_vec_push(&k->observers, o);
+		ig_vec_push(&k->values, n->in[0]);
 	}
 }
 
@@ -100,7 +125,8 @@ struct ig_calibration *ig_calibration_new(const struct ig_graph *mapped, const s
 		w->stats = ig_stats_new(mapped->weights_hash);
 		for (int j = 0; j < k->observers.n; j++)
 			ig_stats_get(w->stats, k->observers.v[j].name);
-		w->runner = e->new(e->self, k->g, d);
+		w->calibration = k;
+		w->runner = e->new(e->self, k->g, k->values.v, k->values.n, d);
 		ok = w->runner != NULL;
 	}
 	if (ok)
@@ -123,6 +149,7 @@ void ig_calibration_free(struct ig_calibration *k)
 	}
 	free(k->worker);
 	ig_vec_free(&k->observers);
+	ig_vec_free(&k->values);
 	ig_graph_free(k->g);
 	free(k);
 }
@@ -139,21 +166,24 @@ static uint64_t hash_sample(const struct ig_graph *g, const void *const *in)
 	return h;
 }
 
+static void show(void *to, int which, const float *x)
+{
+	struct worker *w = to;
+	const struct observer *o = &w->calibration->observers.v[which];
+	float lo, hi, *range = w->seen.v[w->seen.n - 1].range;
+	ig_stat_values(&w->stats->stat.v[which], x, o->elems, &lo, &hi);
+	if (o->averaging > 0) {
+		range[2 * o->average] = lo;
+		range[2 * o->average + 1] = hi;
+	}
+}
+
 void ig_calibration_sample(struct ig_calibration *k, int worker, int64_t number, const void *const *in)
 {
 	struct worker *w = &k->worker[worker];
-	float *range = k->averages ? IG_NEWN(w->arena, float, 2 * k->averages) : NULL, lo, hi;
-	struct seen s = {hash_sample(k->g, in), number, range};
+	struct seen s = {hash_sample(k->g, in), number, k->averages ? IG_NEWN(w->arena, float, 2 * k->averages) : NULL};
 	ig_vec_push(&w->seen, s);
-	k->engine->run(w->runner, in);
-	for (int i = 0; i < k->observers.n; i++) {
-		const struct observer *o = &k->observers.v[i];
-		ig_stat_values(&w->stats->stat.v[i], k->engine->value(w->runner, o->value), o->elems, &lo, &hi);
-		if (o->averaging > 0) {
-			*range++ = lo;
-			*range++ = hi;
-		}
-	}
+	k->engine->run(w->runner, in, show, w);
 }
 
 /* ---- suspicions ---- */
@@ -220,7 +250,7 @@ static struct seen *collect(const struct ig_calibration *k, int *n)
 	return all;
 }
 
-static void add_observer(const struct ig_calibration *k, int i, const struct seen *seen, int n, int *average, struct ig_stats *st)
+static void add_observer(const struct ig_calibration *k, int i, const struct seen *seen, int n, struct ig_stats *st)
 {
 	const struct observer *o = &k->observers.v[i];
 	struct ig_stat *s = ig_stats_get(st, o->name);
@@ -234,13 +264,12 @@ static void add_observer(const struct ig_calibration *k, int i, const struct see
 		s->avg_min = s->avg_max = NAN;
 	}
 	for (int j = 0; j < n; j++)
-		ig_stat_average(s, seen[j].range[2 * *average], seen[j].range[2 * *average + 1]);
-	++*average;
+		ig_stat_average(s, seen[j].range[2 * o->average], seen[j].range[2 * o->average + 1]);
 }
 
 bool ig_calibration_finish(struct ig_calibration *k, struct ig_stats *st, struct ig_diag *d)
 {
-	int n, average = 0;
+	int n;
 	if (st->weights_hash != k->g->weights_hash) {
 		ig_error(d, IG_NOLOC, "the calibration state belongs to other weights (%016llx, the model has %016llx)", (unsigned long long)st->weights_hash,
 		         (unsigned long long)k->g->weights_hash);
@@ -250,7 +279,7 @@ bool ig_calibration_finish(struct ig_calibration *k, struct ig_stats *st, struct
 	if (n == 0)
 		ig_error(d, IG_NOLOC, "there is no calibration sample");
 	for (int i = 0; i < k->observers.n && n; i++)
-		add_observer(k, i, seen, n, &average, st);
+		add_observer(k, i, seen, n, st);
 	for (int i = 0; i < n; i++) {
 		st->samples++;
 		st->samples_sum += seen[i].hash;

@@ -4,13 +4,16 @@
 #define IG_PASSES_CALIBRATE_H
 #include "passes/pass.h"
 
+/* What a run shows: `which` of the values that were asked for, its elements in any order, valid during the call. */
+typedef void ig_calibration_show(void *to, int which, const float *x);
+
 /* What runs the graph. Every engine must give the graph interpreter's values; the interpreter itself is one, and outside of passes there are others. */
 struct ig_calibration_engine {
 	void *self;
-	void *(*new)(void *self, const struct ig_graph *g, struct ig_diag *d); /* a runner of the float graph, for one thread; NULL after a diagnostic */
+	/* A runner of the float graph, for one thread, that shows the n values; NULL after a diagnostic. */
+	void *(*new)(void *self, const struct ig_graph *g, const struct ig_vid *values, int n, struct ig_diag *d);
 	void (*free)(void *runner);
-	void (*run)(void *runner, const void *const *in);
-	const float *(*value)(void *runner, struct ig_vid v); /* elements of the last run, in any order; valid until the next call */
+	void (*run)(void *runner, const void *const *in, ig_calibration_show *show, void *to); /* shows every value once, in any order */
 };
 extern const struct ig_calibration_engine ig_calibration_interpreter;
 
