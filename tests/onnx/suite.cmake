@@ -1,0 +1,10 @@
+# The importer: ONNX's own backend tests, as a table of what passes and why others are not covered; damaged files; the real models.
+add_executable(onnx_backend ${CMAKE_SOURCE_DIR}/tests/onnx/backend.c)
+target_link_libraries(onnx_backend PRIVATE ig_warnings ig_codegen ig_passes ig_onnx)
+set(onnx_backend_data /usr/lib/python3/dist-packages/onnx/backend/test/data CACHE PATH "ONNX's backend tests (libonnx-testdata)")
+add_test(NAME onnx.backend COMMAND onnx_backend ${onnx_backend_data} ${CMAKE_CURRENT_LIST_DIR}/backend.txt)
+foreach(part 0 1)
+  add_test(NAME onnx.native.${part} COMMAND onnx_backend ${onnx_backend_data} ${CMAKE_CURRENT_LIST_DIR}/backend.txt --native ${part} 2)
+  set_tests_properties(onnx.native.${part} PROPERTIES LABELS "onnx;slow" SKIP_RETURN_CODE 77 TIMEOUT 600)
+endforeach()
+set_tests_properties(onnx.backend PROPERTIES LABELS onnx SKIP_RETURN_CODE 77 TIMEOUT 300)
