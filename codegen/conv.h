@@ -70,14 +70,24 @@ kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, ki
 /* Stores n vectors of adjacent channels (`active` of them all). */
 void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const kir_val *v, int n, int lanes, struct kir_addr to, int active);
 
+/* ---- conv_mmla.c ---- */
+#define IG_MMLA_PIXELS 16
+/* One or two steps of a tile; its accumulators are those of an even number of pixels. */
+void ig_conv_mmla_steps(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel,
+                        const struct kir_addr *w, int steps);
+/* Accumulators from the order of vectors by pixels to that of the instruction, and back. */
+void ig_conv_mmla_exchange(struct kir_builder *b, kir_val *acc, int pixels, int nv);
+
 /* ---- sched_conv.c, sched_conv_float.c, conv_choose.c ---- */
 typedef void ig_conv_step(struct ig_conv *c, struct kir_builder *b, kir_val *acc, int pixels, int nv, const struct kir_addr *a, int64_t pixel, const struct kir_addr *w);
 struct ig_conv_kind {
-	ig_conv_step *step;
+	ig_conv_step *step; /* NULL: conv_mmla.c's */
 	struct ig_tile tile[5]; /* ends with pixels 0 */
 	int64_t fill;
 };
 bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k); /* chooses the schedule; false after a diagnostic */
+/* The pixels whose accumulators a tile has: pairs with conv_mmla.c. */
+static inline int ig_conv_acc_pixels(const struct ig_conv_kind *k, int pixels) { return k->step ? pixels : (pixels + 1) / 2 * 2; }
 bool ig_conv_is_straight(const struct ig_conv *c);                  /* the sum of a window has no loop */
 bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k); /* sets c->s, after ig_conv_source; false after a diagnostic */
 /* Pixels of the tiles of nv vectors in a row of so many. */

@@ -7,15 +7,15 @@
 
 /* Pixels of a tile: the most that divide the row of n, if that is not far below what registers hold; else equal parts. When the weights come from beyond
    the first cache each time, only full tiles pay for them. */
-static int pick_pixels(int64_t n, int most, bool streamed)
+static int pick_pixels(const struct ig_conv_kind *k, int64_t n, int most, bool streamed)
 {
 	if (n <= most)
 		return (int)n;
 	for (int p = most; (streamed ? 5 * p > 4 * most : 2 * p > most) && p > 2; p--)
-		if (n % p == 0)
+		if (n % p == 0 && p == ig_conv_acc_pixels(k, p))
 			return p;
 	int64_t parts = (n + most - 1) / most;
-	return streamed ? most : (int)((n + parts - 1) / parts);
+	return streamed ? most : ig_conv_acc_pixels(k, (int)((n + parts - 1) / parts));
 }
 
 /* How many pixels fit beside nv vectors. */
@@ -41,16 +41,16 @@ int ig_conv_pixels(const struct ig_conv *c, const struct ig_conv_kind *k, int nv
 {
 	if (nv == c->s.vectors)
 		return columns < c->s.pixels ? (int)columns : c->s.pixels;
-	return pick_pixels(columns, most_pixels(k, nv), is_streamed(c, nv));
+	return pick_pixels(k, columns, most_pixels(k, nv), is_streamed(c, nv));
 }
 
 /* Cycles of one step over a row's tiles, roughly: a product or a load each, a vector of weights from the second cache four. */
-static int64_t row_cost(const struct ig_conv *c, int nv, int p, bool streamed)
+static int64_t row_cost(const struct ig_conv *c, const struct ig_conv_kind *k, int nv, int p, bool streamed)
 {
 	int64_t full = c->g.ow / p, rest = c->g.ow % p, cost = 0;
 	int64_t pixels[2] = {p, rest}, count[2] = {full, rest ? 1 : 0}, memory = streamed ? 4 * nv : 0;
 	for (int i = 0; i < 2; i++) {
-		int64_t products = pixels[i] * nv, loads = pixels[i] + nv, most = products > loads ? products : loads;
+		int64_t products = ig_conv_acc_pixels(k, (int)pixels[i]) * nv, loads = pixels[i] + nv, most = products > loads ? products : loads;
 		cost += count[i] * (most > memory ? most : memory);
 	}
 	return cost;
@@ -70,12 +70,12 @@ static int64_t cost_of(const struct ig_conv *c, const struct ig_conv_kind *k, co
 {
 	int vectors = vectors_of(c), rest = vectors % s->vectors;
 	bool all_streamed = s->block == 1 && is_streamed(c, vectors); /* each tile sees all weights before the first come again */
-	int64_t row = vectors / s->vectors * row_cost(c, s->vectors, s->pixels, all_streamed || is_streamed(c, s->vectors));
+	int64_t row = vectors / s->vectors * row_cost(c, k, s->vectors, s->pixels, all_streamed || is_streamed(c, s->vectors));
 	if (rest)
-		row += row_cost(c, rest, pick_pixels(c->g.ow, most_pixels(k, rest), is_streamed(c, rest)), all_streamed || is_streamed(c, rest));
+		row += row_cost(c, k, rest, pick_pixels(k, c->g.ow, most_pixels(k, rest), is_streamed(c, rest)), all_streamed || is_streamed(c, rest));
 	int64_t cost = 64 * (row * c->g.oh * all_steps(c) + reread_cost(c, s, vectors));
 	/* What the estimate does not see speaks for even tiles, whole images and a short body. */
-	int doubts = (s->pixels != pick_pixels(c->g.ow, most_pixels(k, s->vectors), is_streamed(c, s->vectors)) ? 4 : 0) + (s->block ? 1 : 0) +
+	int doubts = (s->pixels != pick_pixels(k, c->g.ow, most_pixels(k, s->vectors), is_streamed(c, s->vectors)) ? 4 : 0) + (s->block ? 1 : 0) +
 	             (s->unroll > UNROLL ? 2 : s->unroll && s->unroll < UNROLL ? 1 : 0);
 	return cost + doubts * (cost / 64) + doubts;
 }
@@ -118,7 +118,7 @@ static void add_tile(struct list *l, const struct ig_conv *c, const struct ig_co
 	struct ig_schedule s = {.variant = IG_SCHED_TILES, .vectors = nv, .pixels = pixels};
 	s.unroll = !c->L->t->triple ? 1 : ig_conv_is_straight(c) ? 0 : UNROLL;
 	add_orders(l, c, k, s);
-	for (int u = UNROLL / 2; u <= 2 * UNROLL && s.unroll == UNROLL && pixels == pick_pixels(c->g.ow, most_pixels(k, nv), is_streamed(c, nv)); u *= 4)
+	for (int u = UNROLL / 2; u <= 2 * UNROLL && s.unroll == UNROLL && pixels == pick_pixels(k, c->g.ow, most_pixels(k, nv), is_streamed(c, nv)); u *= 4)
 		if (c->steps >= 2 * u) {
 			struct ig_schedule other = s;
 			other.unroll = u;
@@ -143,7 +143,7 @@ bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k)
 	int vectors = vectors_of(c);
 	for (int i = 0; k->tile[i].pixels; i++) {
 		int nv = k->tile[i].vectors < vectors ? k->tile[i].vectors : vectors, most = most_pixels(k, nv);
-		add_tile(l, c, k, nv, pick_pixels(c->g.ow, most, is_streamed(c, nv)));
+		add_tile(l, c, k, nv, pick_pixels(k, c->g.ow, most, is_streamed(c, nv)));
 		for (int p = most; 2 * p >= most; p--)
 			add_tile(l, c, k, nv, p < c->g.ow ? p : (int)c->g.ow);
 	}

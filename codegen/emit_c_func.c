@@ -23,6 +23,7 @@ static uint32_t helper_of(const struct kir_func *f, const struct kir_inst *in)
 			return 0;
 		return 1u << (a.elem == KIR_I16 ? EC_DOT_S16 : in->flags & KIR_A_UNSIGNED ? EC_DOT_U8 : EC_DOT_S8);
 	}
+	case KIR_MMLA: return 1u << (in->flags & KIR_A_UNSIGNED ? EC_MMLA_U8 : EC_MMLA_S8);
 	case KIR_REDUCE_ADD: return 1u << (in->type.elem == KIR_F32 ? EC_SUM_F32 : EC_SUM_I32);
 	case KIR_REDUCE_FMAX: return 1u << EC_MAX_F32;
 	case KIR_REDUCE_UMAX: return 1u << (EC_UMAX_8 + (in->type.elem - KIR_I8));
@@ -37,6 +38,7 @@ static bool by_pointer(const struct kir_func *f, const struct kir_inst *in)
 {
 	switch (in->op) {
 	case KIR_BITCAST:
+	case KIR_MMLA:
 	case KIR_CONCAT:
 	case KIR_REDUCE_ADD:
 	case KIR_REDUCE_FMAX:
@@ -52,6 +54,7 @@ static const signed char *in_place_operands(const struct kir_inst *in)
 {
 	static const signed char none[] = {-1}, first[] = {0, -1}, last[] = {2, -1}, both[] = {0, 1, -1};
 	switch (in->op) {
+	case KIR_MMLA:
 	case KIR_DOT: return first;
 	case KIR_FMA: return last;
 	case KIR_ADD:

@@ -223,6 +223,14 @@ static void print_dot(const struct ec_printer *pr, const struct kir_inst *in)
 	     stypes[a.elem], pointer(pr, in->arg[2]).s, in->type.lanes, a.lanes / in->type.lanes);
 }
 
+static void print_mmla(const struct ec_printer *pr, const struct kir_inst *in)
+{
+	bool u = in->flags & KIR_A_UNSIGNED;
+	declare(pr, in->dst);
+	ig_ec_line(pr, "%s(%s, %s, %s%s, (const int8_t *)%s, %d);", u ? "mmla_u8" : "mmla_s8", pointer(pr, in->dst).s, pointer(pr, in->arg[0]).s,
+	           u ? "" : "(const int8_t *)", pointer(pr, in->arg[1]).s, pointer(pr, in->arg[2]).s, in->type.lanes);
+}
+
 static void print_moves(const struct ec_printer *pr, const struct kir_inst *in)
 {
 	char index[64];
@@ -430,6 +438,7 @@ void ig_ec_inst(struct ec_printer *pr, const struct kir_inst *in)
 	case KIR_STORE: print_store(pr, in); break;
 	case KIR_LUT: print_lut(pr, in); break;
 	case KIR_DOT: print_dot(pr, in); break;
+	case KIR_MMLA: print_mmla(pr, in); break;
 	case KIR_EXTRACT:
 	case KIR_INTERLEAVE:
 	case KIR_ZIPLO:

@@ -48,6 +48,17 @@ static const char *const demands =
 	"\t\td[i] = s;\n"                                                                              \
 	"\t}\n"                                                                                        \
 	"}\n"
+#define MMLA_TEXT(name, ta)                                                                        \
+	"\n/* in each 4 lanes: two rows of 8 bytes by two rows of 8 */\n"                                \
+	"static inline void " name "(uint32_t *d, const uint32_t *acc, const " ta " *a, const int8_t *b, int n)\n" \
+	"{\n"                                                                                          \
+	"\tfor (int i = 0; i < n; i++) {\n"                                                            \
+	"\t\tuint32_t s = acc[i];\n"                                                                   \
+	"\t\tfor (int k = 0; k < 8; k++)\n"                                                            \
+	"\t\t\ts += (uint32_t)((int32_t)a[i / 4 * 16 + i % 4 / 2 * 8 + k] * (int32_t)b[i / 4 * 16 + i % 2 * 8 + k]);\n" \
+	"\t\td[i] = s;\n"                                                                              \
+	"\t}\n"                                                                                        \
+	"}\n"
 #define TREE_TEXT(name, type, expr)                                                                \
 	"\n/* the halves together, lane by lane, until one is left */\n"                                 \
 	"static inline " type " " name "(const " type " *x, int n)\n"                                  \
@@ -117,6 +128,8 @@ static const char *const text[EC_HELPERS] = {
 	[EC_DOT_U8] = DOT_TEXT("dot_u8", "uint8_t", "int8_t"),
 	[EC_DOT_S8] = DOT_TEXT("dot_s8", "int8_t", "int8_t"),
 	[EC_DOT_S16] = DOT_TEXT("dot_s16", "int16_t", "int16_t"),
+	[EC_MMLA_U8] = MMLA_TEXT("mmla_u8", "uint8_t"),
+	[EC_MMLA_S8] = MMLA_TEXT("mmla_s8", "int8_t"),
 	[EC_SUM_F32] = TREE_TEXT("sum_f32", "float", "t[i] + t[i + n]"),
 	[EC_SUM_I32] = TREE_TEXT("sum_i32", "uint32_t", "t[i] + t[i + n]"),
 	[EC_MAX_F32] = TREE_TEXT("max_f32", "float", "t[i] > t[i + n] ? t[i] : t[i + n]"),

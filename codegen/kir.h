@@ -149,6 +149,7 @@ kir_val kb_extract(struct kir_builder *b, kir_val x, int first, int lanes);
 kir_val kb_fma(struct kir_builder *b, kir_val x, kir_val y, kir_val z);
 kir_val kb_select(struct kir_builder *b, kir_val c, kir_val x, kir_val y);
 kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
+kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
 kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp);
 kir_val kb_fpack_small(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp); /* KIR_SMALL */
 void kb_prefetch(struct kir_builder *b, struct kir_addr a);

@@ -284,6 +284,17 @@ kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_
 	return r;
 }
 
+kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned)
+{
+	struct kir_type t = arg_type(b, KIR_MMLA, acc), xt = arg_type(b, KIR_MMLA, x), yt = arg_type(b, KIR_MMLA, y);
+	if (t.elem != KIR_I32 || xt.elem != KIR_I8 || !same_type(xt, yt) || t.lanes < 4 || xt.lanes != 4 * t.lanes)
+		bad_types(b, KIR_MMLA, t, xt, yt);
+	kir_val r = op3(b, KIR_MMLA, t, acc, x, y);
+	if (a_unsigned)
+		b->f->inst[b->f->n - 1].flags = KIR_A_UNSIGNED;
+	return r;
+}
+
 kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp)
 {
 	struct kir_type xt = arg_type(b, KIR_FPACK, x), t = KIR_T(KIR_I8, xt.lanes);

@@ -250,6 +250,25 @@ DOT(dot_s16, int16_t, int16_t, o->m)
 DOT(dot_s16_1, int16_t, int16_t, 1)
 DOT(dot_s16_2, int16_t, int16_t, 2)
 
+#define MMLA(name, TA)                                                                             \
+	FN(name, {                                                                                     \
+		uint32_t *restrict d = (uint32_t *)o->d;                                                   \
+		const uint32_t *acc = (const uint32_t *)o->a;                                              \
+		const TA *a = (const TA *)o->b;                                                            \
+		const int8_t *b = (const int8_t *)o->c;                                                    \
+		LANES                                                                                      \
+		{                                                                                          \
+			const TA *x = a + i / 4 * 16 + i % 4 / 2 * 8;                                          \
+			const int8_t *y = b + i / 4 * 16 + i % 2 * 8;                                          \
+			uint32_t s = acc[i];                                                                   \
+			for (int k = 0; k < 8; k++)                                                            \
+				s += (uint32_t)(x[k] * y[k]);                                                      \
+			d[i] = s;                                                                              \
+		}                                                                                          \
+	})
+MMLA(mmla_u8, uint8_t)
+MMLA(mmla_s8, int8_t)
+
 static kir_dfn dot_fn(const struct kir_inst *in, struct kir_type a)
 {
 	int group = a.lanes / in->type.lanes;
@@ -333,6 +352,7 @@ kir_dfn kir_dop_fn(const struct kir_inst *in, struct kir_type a)
 	case KIR_BITCAST: fn = copy; break;
 	case KIR_PREFETCH: fn = nothing; break;
 	case KIR_DOT: fn = dot_fn(in, a); break;
+	case KIR_MMLA: fn = in->flags & KIR_A_UNSIGNED ? mmla_u8 : mmla_s8; break;
 	case KIR_FPACK: fn = in->flags & KIR_NAN_TO_ZP ? fpack_nan : in->flags & KIR_SMALL ? fpack_small : fpack; break;
 	case KIR_SEXT:
 	case KIR_ZEXT: fn = widen_fn(in->op == KIR_SEXT, a.elem, in->type.elem); break;

@@ -160,6 +160,7 @@ static bool op_types_ok(const struct kir_inst *in, const struct kir_type *t)
 	case KIR_DOT:
 		return r.elem == KIR_I32 && same_type(r, a) && same_type(b, c) && b.lanes >= r.lanes &&
 		       (b.elem == KIR_I8 || (b.elem == KIR_I16 && !(in->flags & KIR_A_UNSIGNED)));
+	case KIR_MMLA: return r.elem == KIR_I32 && same_type(r, a) && same_type(b, c) && b.elem == KIR_I8 && r.lanes >= 4 && b.lanes == 4 * r.lanes;
 	case KIR_FPACK:
 		return r.elem == KIR_I8 && lanes && a.elem == KIR_F32 && in->imm.pack.lo <= in->imm.pack.hi && in->imm.pack.lo >= -128 &&
 		       in->imm.pack.hi <= 255 && in->imm.pack.zp >= -128 && in->imm.pack.zp <= 255;

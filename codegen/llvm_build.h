@@ -96,6 +96,7 @@ LLVMValueRef ig_ll_inst_store(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_inst_lut(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_inst_prefetch(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_inst_dot(struct ig_ll *l, const struct kir_inst *in);
+LLVMValueRef ig_ll_inst_mmla(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_inst_fpack(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_select(struct ig_ll *l, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef ig_ll_fminmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b);

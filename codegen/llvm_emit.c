@@ -42,6 +42,7 @@ static void check_recipes(const struct ig_target *t)
 		{"llvm.x86.avx512.", IG_CPU_AVX512},
 		{"llvm.x86.avx2.", IG_CPU_AVX2},
 		{"llvm.aarch64.neon.sdot", IG_CPU_DOTPROD},
+		{"llvm.aarch64.neon.us", IG_CPU_I8MM},
 		{"llvm.aarch64.neon.", IG_CPU_NEON},
 	};
 	static const uint64_t pack_needs[] = {[IG_PACK_AVX2] = IG_CPU_AVX2, [IG_PACK_AVX512] = IG_CPU_AVX512, [IG_PACK_NEON] = IG_CPU_NEON};

@@ -43,10 +43,12 @@ static LLVMValueRef piece(struct ig_ll *l, const struct dot *k, LLVMValueRef acc
 	snprintf(name, sizeof name, k->name, 32 * n); /* the width, if the name has it */
 	unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
 	LLVMValueRef x[3] = {acc, a, b};
-	if (id && LLVMIntrinsicIsOverloaded(id)) { /* sdot: signed both, so in either order; one lane for all can be the second operand only */
+	if (id && LLVMIntrinsicIsOverloaded(id)) {
 		LLVMTypeRef over[2] = {LLVMTypeOf(acc), LLVMTypeOf(a)};
-		x[1] = b;
-		x[2] = a;
+		if (!k->a_unsigned) { /* sdot: signed both, so in either order; one lane for all can be the second operand only */
+			x[1] = b;
+			x[2] = a;
+		}
 		return ig_ll_intrinsic(l, name, over, 2, x, 3);
 	}
 	if (strstr(name, "pmadd.wd")) /* no accumulator of its own */
@@ -94,4 +96,31 @@ LLVMValueRef ig_ll_inst_dot(struct ig_ll *l, const struct kir_inst *in)
 	k.name = l->t->recipe[r].intrinsic;
 	k.lanes = l->t->recipe[r].lanes;
 	return by_pieces(l, &k, acc, a, b);
+}
+
+/* Two rows of eight bytes by two: by the recipe, or row by row in plain IR. */
+static LLVMValueRef mmla_piece(struct ig_ll *l, const char *name, const struct dot *k, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
+{
+	LLVMValueRef x[3] = {acc, a, b};
+	if (name) {
+		LLVMTypeRef over[2] = {LLVMTypeOf(acc), LLVMTypeOf(a)};
+		return ig_ll_intrinsic(l, name, over, 2, x, 3);
+	}
+	int row[32], column[32];
+	for (int i = 0; i < 32; i++) { /* the bytes of each lane's eight products */
+		row[i] = i / 16 * 8 + i % 8;
+		column[i] = i / 8 % 2 * 8 + i % 8;
+	}
+	return plain(l, k, acc, ig_ll_shuffle(l, a, NULL, row, 32), ig_ll_shuffle(l, b, NULL, column, 32));
+}
+
+LLVMValueRef ig_ll_inst_mmla(struct ig_ll *l, const struct kir_inst *in)
+{
+	LLVMValueRef acc = l->val[in->arg[0]], a = l->val[in->arg[1]], b = l->val[in->arg[2]], part[KIR_MAX_LANES];
+	struct dot k = {.group = 8, .a_unsigned = in->flags & KIR_A_UNSIGNED};
+	const char *name = k.a_unsigned ? l->t->recipe[IG_R_MMLA_U8S8].intrinsic : NULL;
+	int n = in->type.lanes / 4;
+	for (int i = 0; i < n; i++)
+		part[i] = mmla_piece(l, name, &k, ig_ll_part(l, acc, 4 * i, 4), ig_ll_part(l, a, 16 * i, 16), ig_ll_part(l, b, 16 * i, 16));
+	return ig_ll_concat_n(l, part, n);
 }

@@ -21,12 +21,17 @@ struct tile {
 static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc, struct kir_addr a,
                       struct kir_addr w, int64_t first, int64_t n)
 {
-	int64_t width = ig_conv_width(c, t->nv);
-	for (int64_t s = first; s < first + n; s++) {
+	int64_t width = ig_conv_width(c, t->nv), at_once = 1;
+	for (int64_t s = first; s < first + n; s += at_once) {
 		struct kir_addr as = a, ws = w;
 		as.base += s * c->group;
 		ws.base += s * width;
-		k->step(c, b, acc, t->pixels, t->nv, &as, t->pixel, &ws);
+		if (!k->step) {
+			at_once = s + 2 <= first + n ? 2 : 1;
+			ig_conv_mmla_steps(c, b, acc, t->pixels, t->nv, &as, t->pixel, &ws, (int)at_once);
+		} else {
+			k->step(c, b, acc, t->pixels, t->nv, &as, t->pixel, &ws);
+		}
 	}
 }
 
@@ -36,7 +41,7 @@ bool ig_conv_is_straight(const struct ig_conv *c) { return c->rows * c->cols * c
 static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc)
 {
 	int64_t width = ig_conv_width(c, t->nv), segment = c->steps * width;
-	int n = t->pixels * t->nv;
+	int n = ig_conv_acc_pixels(k, t->pixels) * t->nv;
 	struct kir_addr a = t->a, w = t->w;
 	if (ig_conv_is_straight(c)) {
 		for (int64_t s = 0; s < c->rows * c->cols; s++) {
@@ -83,17 +88,22 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 {
 	kir_val acc[MAX_ACC], v[MAX_ACC];
 	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I32;
-	if (t->pixels * t->nv > MAX_ACC)
+	int all = ig_conv_acc_pixels(k, t->pixels);
+	if (all * t->nv > MAX_ACC)
 		IG_BUG("tile of %d x %d", t->pixels, t->nv);
 	for (int i = 0; i < t->nv; i++) {
 		struct kir_addr s = t->ch;
 		s.buf = c->start;
 		s.base += (int64_t)i * c->lanes;
 		acc[i] = kb_load(b, KIR_T(e, ig_conv_lanes(c, t->nv, i)), s);
-		for (int p = 1; p < t->pixels; p++)
+		for (int p = 1; p < all; p++)
 			acc[p * t->nv + i] = acc[i];
 	}
+	if (!k->step)
+		ig_conv_mmla_exchange(b, acc, t->pixels, t->nv);
 	accumulate(c, k, b, t, acc);
+	if (!k->step)
+		ig_conv_mmla_exchange(b, acc, t->pixels, t->nv);
 	bool run = t->active == t->nv * c->lanes && c->out.stride[3] == t->active; /* the tile's results are one run of memory */
 	for (int p = 0; p < t->pixels; p++) {
 		for (int i = 0; i < t->nv; i++) {
@@ -294,13 +304,23 @@ int32_t ig_conv_start(struct ig_conv *c, bool offset)
 	return ig_pack_channels_i(c, "start", start);
 }
 
+/* Two pixels at once, where rows have them. */
+static bool fits_mmla(const struct ig_conv *c)
+{
+	const struct ig_conv_geom *g = &c->g;
+	return c->L->t->matrix.kind == IG_MATRIX_2X8 && (g->ow > 1 || (g->kh * g->kw == 1 && g->n * g->oh > 1));
+}
+
 bool ig_sched_conv_int8(struct ig_conv *c)
 {
 	const struct ig_target *t = c->L->t;
 	const struct ig_qparam *q = ig_qparam(c->L->g, c->in.type.q);
 	struct ig_conv_kind k = {.step = step_int8};
-	memcpy(k.tile, t->tile, sizeof t->tile);
-	c->group = t->dot.group;
+	bool mmla = fits_mmla(c);
+	memcpy(k.tile, mmla ? t->matrix.tile : t->tile, sizeof t->tile);
+	c->group = mmla ? 8 : t->dot.group;
+	if (mmla)
+		k.step = NULL;
 	if (!q || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
 		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
 	k.fill = q->zero_point[0];

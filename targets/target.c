@@ -5,7 +5,8 @@
 
 /* From the weakest to the strongest of each architecture: ig_target_native takes the last that runs. */
 static const struct ig_target *const targets[] = {
-	&ig_target_x86_64_v3, &ig_target_x86_64_avxvnni, &ig_target_x86_64_avx512vnni, &ig_target_aarch64_neon, &ig_target_aarch64_dotprod, &ig_target_c,
+	&ig_target_x86_64_v3, &ig_target_x86_64_avxvnni, &ig_target_x86_64_avx512vnni, &ig_target_aarch64_neon, &ig_target_aarch64_dotprod,
+	&ig_target_aarch64_i8mm, &ig_target_c,
 };
 enum { N_TARGETS = sizeof targets / sizeof targets[0] };
 

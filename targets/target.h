@@ -20,6 +20,7 @@ enum ig_recipe_id {
 	IG_R_DOT_S8S8,   /* DOT, 4 x s8 s8 */
 	IG_R_DOT_S8S8_2, /* DOT, 2 x s8 s8: the pairwise widening addition of the 16-bit products */
 	IG_R_DOT_S16,    /* DOT, 2 x s16: with accumulator (3 operands) or without (2) */
+	IG_R_MMLA_U8S8,  /* MMLA, u8 s8 */
 	IG_R_CVT_RNE,    /* RNE, f32 -> i32 */
 	IG_R_COUNT
 };
@@ -31,6 +32,11 @@ struct ig_recipe {
 enum ig_pack_kind { IG_PACK_GENERIC, IG_PACK_AVX2, IG_PACK_AVX512, IG_PACK_NEON };
 /* How bytes are looked up in a 256-entry table (LUT) when they are a vector. */
 enum ig_table_kind { IG_TABLE_SCALAR, IG_TABLE_PSHUFB /* AVX2 */, IG_TABLE_PERMW /* AVX-512 BW */, IG_TABLE_TBL /* NEON */ };
+/* A matrix instruction beside the dot product: int8 layers with more than one output pixel use it where it costs less. */
+enum ig_matrix_kind {
+	IG_MATRIX_NONE,
+	IG_MATRIX_2X8, /* MMLA: 2 pixels by 2 channels, 8 products each */
+};
 struct ig_tile { int pixels, vectors; }; /* register tile of the conv/linear inner kernel: output pixels x vectors of output channels */
 
 struct ig_target {
@@ -41,6 +47,10 @@ struct ig_target {
 	int vector_regs;
 	struct ig_dot_kind dot;
 	struct ig_tile tile[4];              /* int8 conv tiles in order of preference (pixels 0 ends) */
+	struct {
+		enum ig_matrix_kind kind;
+		struct ig_tile tile[4];          /* as `tile` */
+	} matrix;
 	struct ig_tile float_tile;
 	struct ig_recipe recipe[IG_R_COUNT];
 	enum ig_pack_kind pack;
@@ -50,7 +60,7 @@ struct ig_target {
 	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */
 };
 extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_aarch64_neon, ig_target_aarch64_dotprod,
-    ig_target_c;
+    ig_target_aarch64_i8mm, ig_target_c;
 const struct ig_target *const *ig_targets(int *n); /* targets/target.c: the one list, x86 best last, then Arm, then c */
 const struct ig_target *ig_target_find(const char *name);
 /* The best target this CPU runs (`--target native`); falls back to ig_target_c. */

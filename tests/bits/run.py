@@ -22,6 +22,7 @@ CONFIGS = {
     "aarch64-gcc": ("c", "aarch64-linux-gnu-gcc", "-O1", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
     "aarch64-neon": ("aarch64-neon", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
     "aarch64-dotprod": ("aarch64-dotprod", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
+    "aarch64-i8mm": ("aarch64-i8mm", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
 }
 
 

@@ -5,7 +5,7 @@ foreach(part 0 1)
   add_test(NAME bits.engines.${part} COMMAND bits_check engines ${part} 2 200)
 endforeach()
 find_program(IG_PYTHON3 python3)
-set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod)
+set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm)
 foreach(config ${bits_configs})
   add_test(NAME bits.random.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
     --work ${CMAKE_CURRENT_BINARY_DIR}/bits-random --count 300 ${config})
@@ -24,6 +24,6 @@ foreach(config engines float ${bits_configs})
   set_tests_properties(bits.models.${config} PROPERTIES LABELS "bits;slow" SKIP_RETURN_CODE 77 TIMEOUT 1200)
 endforeach()
 # What is quick stays in the fast run.
-set_tests_properties(bits.random.gcc-O0 bits.random.aarch64-dotprod bits.models.engines PROPERTIES LABELS bits)
+set_tests_properties(bits.random.gcc-O0 bits.random.aarch64-dotprod bits.random.aarch64-i8mm bits.models.engines PROPERTIES LABELS bits)
 # Each of these keeps both cores busy by itself.
 set_tests_properties(bits.random.gcc-O3 bits.random.gcc-O3-contract bits.random.clang-O3 bits.random.aarch64-gcc PROPERTIES PROCESSORS 2)

@@ -365,7 +365,7 @@ def test_engines_agree(f):
 
     want = dump("reference")
     check(want and all(shape[0] == 50 for _, shape, _ in want.values()), "dumped tensors have not 50 samples")
-    engines = [("kir", "--target", t) for t in (*TARGETS, "aarch64-neon", "x86-64-avxvnni", "c")] + ([("native",)] if runs_native(f) else [])
+    engines = [("kir", "--target", t) for t in (*TARGETS, "aarch64-neon", "aarch64-i8mm", "x86-64-avxvnni", "c")] + ([("native",)] if runs_native(f) else [])
     for engine in engines:
         have = dump(*engine)
         check(len(have) >= 8, f"{engine}: only {sorted(have)} are stored")

@@ -20,7 +20,7 @@ MODELS = {
     "vww": ("vww/photos_calib50_test250.npy", 50, "vww/photos_calib50_test250.npy", "0:50"),
     "ad": ("ad/test.npy", 0, "ad/calib.npy", ":"),
 }
-TARGETS = ["x86-64-v3", "x86-64-avxvnni", "x86-64-avx512vnni", "aarch64-neon", "aarch64-dotprod", "c"]
+TARGETS = ["x86-64-v3", "x86-64-avxvnni", "x86-64-avx512vnni", "aarch64-neon", "aarch64-dotprod", "aarch64-i8mm", "c"]
 failures = []
 
 

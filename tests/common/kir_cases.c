@@ -141,6 +141,16 @@ static void dots(struct kc *k, enum kir_elem e, bool a_unsigned)
 			}
 		}
 }
+static void mmla(struct kc *k)
+{
+	for (int n = 4; n <= 32; n *= 2)
+		for (int u = 0; u < 2; u++) {
+			fresh(k);
+			kir_st(k, kb_mmla(&k->b, kir_ld(k, KIR_I32, n), kir_ld(k, KIR_I8, 4 * n), kir_ld(k, KIR_I8, 4 * n), u));
+			kir_val least = kb_const_i(&k->b, KIR_T(KIR_I8, 4 * n), -128), most = kb_const_i(&k->b, KIR_T(KIR_I8, 4 * n), u ? -1 : -128);
+			kir_st(k, kb_mmla(&k->b, kir_ld(k, KIR_I32, n), most, least, u));
+		}
+}
 static void dot_u8s8(struct kc *k) { dots(k, KIR_I8, true); }
 static void dot_s8s8(struct kc *k) { dots(k, KIR_I8, false); }
 static void dot_s16(struct kc *k) { dots(k, KIR_I16, false); }
@@ -325,7 +335,7 @@ static const struct {
 	void (*build)(struct kc *);
 } cases[] = {
 	{"int8", int8}, {"int16", int16}, {"int32", int32}, {"int64", int64}, {"floats", floats}, {"conversions", conversions}, {"lanes", lanes},
-	{"dot_u8s8", dot_u8s8}, {"dot_s8s8", dot_s8s8}, {"dot_s16", dot_s16}, {"fpack", fpack}, {"partial8", partial8}, {"partial16", partial16},
+	{"dot_u8s8", dot_u8s8}, {"dot_s8s8", dot_s8s8}, {"dot_s16", dot_s16}, {"mmla", mmla}, {"fpack", fpack}, {"partial8", partial8}, {"partial16", partial16},
 	{"partial32", partial32}, {"partial64", partial64}, {"luts", luts}, {"reductions", reductions}, {"loops", loops},
 	{"broadcasts", broadcasts},
 };

@@ -180,6 +180,8 @@ static void assembly(void **state)
 		{&ig_target_x86_64_avxvnni, "dot_u8s8", "{vex}\tvpdpbusd"},
 		{&ig_target_x86_64_v3, "dot_s16", "vpmaddwd"},
 		{&ig_target_aarch64_dotprod, "dot_s8s8", "sdot"},
+		{&ig_target_aarch64_i8mm, "dot_u8s8", "usdot"},
+		{&ig_target_aarch64_i8mm, "mmla", "usmmla"},
 		{&ig_target_aarch64_neon, "dot_s8s8", "sadalp"},
 		{&ig_target_aarch64_neon, "dot_s8s8", "smull"},
 		{&ig_target_x86_64_v3, "conversions", "vcvtps2dq"},

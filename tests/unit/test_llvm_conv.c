@@ -183,7 +183,7 @@ static void no_spills(void **state)
 		const struct ig_target *t;
 		const char *mnemonic;
 	} cases[] = {{&ig_target_x86_64_v3, "\tvpmaddwd"}, {&ig_target_x86_64_avxvnni, "vpdpbusd\t"}, {&ig_target_x86_64_avx512vnni, "\tvpdpbusd"},
-	             {&ig_target_aarch64_neon, "\tsadalp"}, {&ig_target_aarch64_dotprod, "\tsdot"}};
+	             {&ig_target_aarch64_neon, "\tsadalp"}, {&ig_target_aarch64_dotprod, "\tsdot"}, {&ig_target_aarch64_i8mm, "\tsudot"}};
 	int bad = 0;
 	for (size_t i = 0; i < 4 * IG_COUNTOF(cases); i++) {
 		const struct ig_target *t = cases[i / 4].t;
