@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Our compiled objects beside ONNX Runtime's and OpenVINO's int8, one thread on one CPU, interleaved in one run.
+"""Our compiled objects beside ONNX Runtime's and OpenVINO's int8, and LiteRT's and PyTorch's where they can be had, one thread on one CPU, interleaved in one run.
 
 ONNX Runtime quantizes the float ONNX model (static, QDQ, per channel, u8 activations, s8 weights, min-max over 100 samples); OpenVINO runs that same file.
-resnet50 and mobilenetv2 are those of bench/models.py, with random weights: for speed alone.
+resnet50 and mobilenetv2 are those of bench/models.py, with random weights: for speed alone. LiteRT (XNNPACK) runs the official int8 file of a model, where
+there is one. Names with a + are the networks of the shared graphs/models.py (bench/graphs.py), which PyTorch exports for us and for the peers, and quantizes for
+itself (x86 backend).
 The peers are called through their Python bindings without copies (I/O bindings, shared buffers); what such a call costs with a model that does nothing is
 measured in the same run and subtracted from their times ("net"), so that the comparison does not count Python against them. Ours is timed in C, whole. Ratios are of medians, and of the shortest calls, which
 other work on the machine disturbs least.
@@ -16,15 +18,15 @@ import tempfile
 import time
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import openvino as ov
-from onnx import TensorProto, helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+import graphs
 import models
 from common import ROOT, Model, Peak, pin, shared_folder
+from engines import LiteRt, OpenVino, Ort, Torch, identity
 
 
 def nchw(images, scale=1.0):
@@ -44,6 +46,8 @@ MODELS = {
     "vww": ("vww", "vww/model_bn.onnx", "vww/photos_calib50_test250.npy", 0, lambda x: nchw(x, 255), "vww/photos_calib50_test250.npy", 50),
     "ad": ("ad", "ad/model.onnx", "ad/calib.npy", 0, lambda x: x, "ad/test.npy", 0),
 }
+LITERT = {"kws": "kws/kws_int8_official.tflite", "resnet8": "cifar10/resnet8_int8_official.tflite", "vww": "vww/vww_int8_official.tflite",
+          "ad": "ad/ad_int8_official.tflite", "mobilenetv2": "imagenet/mobilenetv2_ptq_official.tflite"}
 SAMPLES = {"vww": 50}  # for calibration; 100 otherwise
 LARGE_SAMPLES = 8      # for calibration of the networks with random weights
 CHECKED = 40           # test samples whose answers are compared
@@ -57,51 +61,6 @@ class Reader(CalibrationDataReader):
         return next(self.rows, None)
 
 
-class Ort:
-    name = "onnxruntime int8"
-
-    def __init__(self, path):
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.input = self.session.get_inputs()[0].name
-        self.out = self.session.get_outputs()[0].name
-
-    def bind(self, x):
-        self.x = ort.OrtValue.ortvalue_from_numpy(x)
-        self.binding = self.session.io_binding()
-        self.binding.bind_ortvalue_input(self.input, self.x)
-        shape = [d if isinstance(d, int) else 1 for d in self.session.get_outputs()[0].shape]
-        self.y = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
-        self.binding.bind_ortvalue_output(self.out, self.y)
-
-    def call(self):
-        self.session.run_with_iobinding(self.binding)
-
-    def answer(self):
-        return self.y.numpy().ravel()
-
-
-class OpenVino:
-    name = "openvino int8"
-
-    def __init__(self, path):
-        core = ov.Core()
-        model = core.read_model(str(path))
-        model.reshape({model.input(0): [d.get_length() if d.is_static else 1 for d in model.input(0).partial_shape]})
-        self.compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
-        self.request = self.compiled.create_infer_request()
-
-    def bind(self, x):
-        self.request.set_input_tensor(ov.Tensor(x, shared_memory=True))
-
-    def call(self):
-        self.request.infer()
-
-    def answer(self):
-        return self.request.get_output_tensor(0).data.ravel()
-
-
 def times(peer, calls, cpu):
     us, clock = [], time.process_time_ns if cpu else time.perf_counter_ns
     for _ in range(calls):
@@ -111,17 +70,6 @@ def times(peer, calls, cpu):
     return us
 
 
-def identity(folder):
-    """A model that does nothing: what it takes is the cost of a call."""
-    node = helper.make_node("Identity", ["x"], ["y"])
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 16]) for n in "xy"]
-    model = helper.make_model(helper.make_graph([node], "identity", values[:1], values[1:]), opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    path = folder / "identity.onnx"
-    onnx.save(model, path)
-    return path
-
-
 def quantized(folder, source, samples):
     prepared, result = folder / "prepared.onnx", folder / "int8.onnx"
     quant_pre_process(str(source), str(prepared))
@@ -129,6 +77,10 @@ def quantized(folder, source, samples):
     quantize_static(str(prepared), str(result), Reader(name, samples), quant_format=QuantFormat.QDQ, per_channel=True,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
     return result
+
+
+def is_large(name):
+    return name in models.NETWORKS or name in ("resnet50+", "mobilenetv2+", "bert+")
 
 
 def example(name, args, folder):
@@ -149,12 +101,30 @@ def network(name, args, folder):
     return Model(args.intaglio, source, ["--calibration", folder / "calib.npy"]), model, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s
 
 
-def compare(name, args, folder):
-    ours, model, calib, samples, prepare = (network if name in models.NETWORKS else example)(name, args, folder)
+def graph(name, args, folder):
+    """Of the shared graphs: with the network as PyTorch has it."""
+    module, source = graphs.build(args.folder or folder, name)
+    x = graphs.samples(name, LARGE_SAMPLES + 1)
+    np.save(folder / "calib.npy", x[:LARGE_SAMPLES])
+    ours = Model(args.intaglio, source, ["--calibration", folder / "calib.npy"])
+    return ours, source, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s, Torch(graphs.quantized(module, x[:LARGE_SAMPLES]))
+
+
+def engines(name, args, folder):
+    """Ours, the peers, test samples and the peers' preprocessing."""
+    official = shared_folder() / LITERT.get(name.rstrip("+"), "none")
+    ours, model, calib, samples, prepare, *more = (graph if name.endswith("+") else network if name in models.NETWORKS else example)(name, args, folder)
     path = quantized(folder, model, calib)
-    calls = max(1, args.calls // 10) if name in models.NETWORKS else args.calls
-    peers = [Ort(path), OpenVino(path)]
-    empty = [Ort(identity(folder)), OpenVino(identity(folder))]
+    peers = [Ort(path), OpenVino(path), *more]
+    if official.exists():
+        peers.append(LiteRt(official))
+    return ours, peers, samples, prepare
+
+
+def compare(name, args, folder):
+    ours, peers, samples, prepare = engines(name, args, folder)
+    calls = max(1, args.calls // 10) if is_large(name) else args.calls
+    empty = [e for e in (p.empty(folder) for p in peers) if e]
     answers = {p.name: [] for p in peers} | {"intaglio": []}
     for s in samples:
         ours.times(s[None], 1)
@@ -163,8 +133,6 @@ def compare(name, args, folder):
             p.bind(np.ascontiguousarray(prepare(s[None])))
             p.call()
             answers[p.name].append(p.answer().copy())
-    for p in empty:
-        p.bind(np.zeros((1, 16), np.float32))
     us = {"intaglio": []} | {p.name: [] for p in peers} | {f"{p.name}, empty": [] for p in empty}
     for _ in range(args.rounds + 1):
         us["intaglio"].append(ours.times(samples[:1], calls, args.cpu_time))
@@ -188,7 +156,7 @@ def summarize(name, us, answers):
             "ratio": statistics.median([a / b for a, b in zip(medians["intaglio"], net)]),
         }
         result["engines"][k]["ratio_of_mins"] = min(min(r) for r in us["intaglio"][1:]) / (result["engines"][k]["min_us"] - statistics.median(cost))
-        if len(answers[k][0]) < 100 or name in models.NETWORKS:  # a classifier
+        if (len(answers[k][0]) < 100 and name != "ad+") or name in models.NETWORKS:  # a classifier of the same weights
             result["engines"][k]["agree"] = sum(int(a.argmax() == b.argmax()) for a, b in zip(answers[k], answers["intaglio"]))
     return result
 
