@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/callmem.h"
 #include "driver/peak.h"
 #include "driver/report.h"
 #include "driver/session.h"
@@ -26,7 +27,7 @@ struct bench {
 	struct kir_module *m;
 	struct ig_program *program;
 	struct ig_peak peak;
-	void **in, **out, *arena;
+	struct ig_callmem mem;
 	double *calls;
 	int64_t n_calls, n_profiled;
 	struct layer *layer;
@@ -35,71 +36,15 @@ struct bench {
 	int64_t round;
 };
 
-static void *aligned(size_t bytes)
-{
-	size_t n = (bytes + 4095) / 4096 * 4096 + 4096;
-	void *p = aligned_alloc(4096, n);
-	if (!p) {
-		fputs("intaglio: error: out of memory\n", stderr);
-		exit(IG_EXIT_DIAG);
-	}
-	memset(p, 0, n);
-	return p;
-}
-
-static size_t bytes_of(const struct ig_graph *g, struct ig_vid v)
-{
-	size_t n;
-	if (!ig_type_bytes(ig_vtype(g, v), &n))
-		IG_BUG("a value's size overflows");
-	return n;
-}
-
-/* Without samples: numbers between -1 and 1, or bytes; always the same. */
-static void invent(const struct ig_type *t, void *data, size_t bytes)
-{
-	uint32_t x = 1;
-	for (size_t i = 0; i < bytes / (t->dtype == IG_DT_F32 ? sizeof(float) : 1); i++) {
-		x = x * 1664525u + 1013904223u;
-		if (t->dtype == IG_DT_F32)
-			((float *)data)[i] = (float)((int32_t)(x >> 8) - (1 << 23)) / (float)(1 << 23);
-		else
-			((uint8_t *)data)[i] = (uint8_t)(x >> 24);
-	}
-}
-
 static bool make_buffers(struct bench *b)
 {
-	const struct ig_graph *g = b->s.quant;
-	const void *const *sample = NULL;
 	struct ig_dataset *ds = NULL;
-	if (ig_opt_given(b->s.o, IG_OPT_DATA)) {
-		if (!(ds = ig_session_data(&b->s, false)))
-			return false;
-		sample = ig_dataset_sample(ds, 0);
-	}
-	b->in = ig_xcalloc((size_t)g->n_inputs + 1, sizeof *b->in);
-	b->out = ig_xcalloc((size_t)g->n_outputs + 1, sizeof *b->out);
-	for (int i = 0; i < g->n_inputs; i++) {
-		size_t n = bytes_of(g, g->input[i]);
-		b->in[i] = aligned(n);
-		if (sample)
-			memcpy(b->in[i], sample[i], n);
-		else
-			invent(ig_vtype(g, g->input[i]), b->in[i], n);
-	}
-	for (int i = 0; i < g->n_outputs; i++)
-		b->out[i] = aligned(bytes_of(g, g->output[i]));
-	b->arena = aligned((size_t)b->m->arena_bytes);
+	if (ig_opt_given(b->s.o, IG_OPT_DATA) && !(ds = ig_session_data(&b->s, false)))
+		return false;
+	ig_callmem_begin(&b->mem, b->s.quant, b->m->arena_bytes, ds ? ig_dataset_sample(ds, 0) : NULL);
 	if (ds)
 		ig_dataset_free(ds);
 	return true;
-}
-
-static void call(struct bench *b, struct ig_native *n)
-{
-	if (ig_native_run(n, (const void *const *)b->in, b->out, b->arena) != IG_OK)
-		IG_BUG("the compiled object refused its own engine's call");
 }
 
 /* ---- measuring ---- */
@@ -109,7 +54,7 @@ static void time_calls(struct bench *b, struct ig_native *n)
 	double start = ig_peak_clock(), end = start + WARM_SECONDS;
 	int64_t warm = 0;
 	do {
-		call(b, n);
+		ig_callmem_run(&b->mem, n);
 		warm++;
 	} while (ig_peak_clock() < end);
 	double each = (ig_peak_clock() - start) / (double)warm, fit = SECONDS / each;
@@ -119,7 +64,7 @@ static void time_calls(struct bench *b, struct ig_native *n)
 	b->calls = ig_xcalloc((size_t)b->n_calls, sizeof *b->calls);
 	for (int64_t i = 0; i < b->n_calls; i++) {
 		start = ig_peak_clock();
-		call(b, n);
+		ig_callmem_run(&b->mem, n);
 		b->calls[i] = ig_peak_clock() - start;
 	}
 }
@@ -171,9 +116,9 @@ static bool profile(struct bench *b)
 		b->layer[i] = (struct layer){.f = b->m->func[i], .samples = ig_xcalloc((size_t)b->n_profiled + 1, sizeof(double))};
 	measure_overhead(b);
 	for (int i = 0; i < 5; i++)
-		call(b, n);
+		ig_callmem_run(&b->mem, n);
 	for (b->round = 0; b->round < b->n_profiled; b->round++)
-		call(b, n);
+		ig_callmem_run(&b->mem, n);
 	ig_native_free(n);
 	for (int i = 0; i < b->m->n_funcs; i++) {
 		struct layer *l = &b->layer[i];
@@ -367,13 +312,7 @@ static void release(struct bench *b)
 		free(b->layer[i].samples);
 	free(b->layer);
 	free(b->calls);
-	for (int i = 0; b->in && i < b->s.quant->n_inputs; i++)
-		free(b->in[i]);
-	for (int i = 0; b->out && i < b->s.quant->n_outputs; i++)
-		free(b->out[i]);
-	free(b->in);
-	free(b->out);
-	free(b->arena);
+	ig_callmem_end(&b->mem);
 	ig_program_free(b->program);
 	if (b->m)
 		kir_module_free(b->m);
@@ -402,6 +341,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
 	{IG_OPT_TARGET, NULL},
+	{IG_OPT_SCHEDULES, NULL},
 	{IG_OPT_DATA, "time with the first of these samples (default: invented numbers)"},
 	{IG_OPT_CALLS, NULL},
 	{IG_OPT_WORST, NULL},

@@ -10,6 +10,7 @@
 #include "driver/guard.h"
 #include "driver/report.h"
 #include "driver/session.h"
+#include "driver/tune.h"
 #include "ir/print.h"
 
 enum kind { OBJ, HEADER, C_SOURCE, ASM, LLVM, GRAPH, DOT, KIR, GRAPH_WEIGHTS /* written with GRAPH */, KINDS };
@@ -34,6 +35,7 @@ struct compilation {
 	char *base;             /* of the files' names; NULL with direct */
 	const char *direct;     /* the one output goes to this device or pipe */
 	char *final[KINDS], *staged[KINDS];
+	struct ig_tuned tuned;
 	int64_t stack;
 	uint64_t text, rodata, data;
 };
@@ -245,6 +247,14 @@ static json_t *summary_json(const struct compilation *c)
 			json_array_append_new(files, json_string(c->final[i]));
 	json_object_set_new(root, "files", files);
 	json_object_set_new(root, "target", json_string(c->s.target->name));
+	if (c->tuned.measured) {
+		json_t *tuned = json_object();
+		json_object_set_new(tuned, "layers", json_integer(c->tuned.measured));
+		json_object_set_new(tuned, "changed", json_integer(c->tuned.changed));
+		json_object_set_new(tuned, "before_us", json_real(c->tuned.before * 1e6));
+		json_object_set_new(tuned, "after_us", json_real(c->tuned.after * 1e6));
+		json_object_set_new(root, "tuned", tuned);
+	}
 	if (!c->program)
 		return root;
 	json_object_set_new(root, "name", json_string(c->program->name));
@@ -267,6 +277,9 @@ static void print_summary(const struct compilation *c)
 			first = 0;
 		}
 	printf("\ntarget  %s\n", c->s.target->name);
+	if (c->tuned.measured)
+		printf("tuned   %d kinds of layers, %d of them other than estimated: %.1f us become %.1f us\n", c->tuned.measured, c->tuned.changed, c->tuned.before * 1e6,
+		       c->tuned.after * 1e6);
 	if (!c->program)
 		return;
 	printf("arena   %" PRId64 " bytes\nweights %" PRId64 " bytes\n", c->module->arena_bytes, c->module->const_bytes);
@@ -310,6 +323,8 @@ static bool build(struct compilation *c, const char *dir)
 	for (int i = 0; i < KINDS; i++)
 		lowered = lowered || (c->want[i] && kinds[i].program);
 	if (lowered) {
+		if (ig_opt_given(c->s.o, IG_OPT_TUNE) && !ig_tune(&c->s, ig_opt_str(c->s.o, IG_OPT_TUNE), &c->tuned))
+			return false;
 		c->module = ig_session_lower(&c->s, ig_opt_given(c->s.o, IG_OPT_KEEP_INTERMEDIATES));
 		if (!c->module || !within_arena(c))
 			return false;
@@ -364,6 +379,9 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
 	{IG_OPT_DIM, NULL},
+	{IG_OPT_SCHEDULES, NULL},
+	{IG_OPT_TUNE, NULL},
+	{IG_OPT_TUNE_SECONDS, NULL},
 	{IG_OPT_MAX_ARENA, NULL},
 	{IG_OPT_WEIGHT_SECTION, NULL},
 	{IG_OPT_DUMP_AFTER, NULL},

@@ -68,6 +68,10 @@ int ig_session_check(const struct ig_opts *o)
 		status = check_pass_name(o, IG_OPT_STOP_AFTER, false);
 	if (status != IG_EXIT_OK)
 		return status;
+	if (ig_opt_given(o, IG_OPT_TUNE) && ig_opt_given(o, IG_OPT_SCHEDULES))
+		return ig_usage_error(o->cmd, "--tune reads its file too: give one of --tune and --schedules");
+	if (ig_opt_given(o, IG_OPT_TUNE_SECONDS) && !ig_opt_given(o, IG_OPT_TUNE))
+		return ig_usage_error(o->cmd, "--tune-seconds needs --tune");
 	if (ig_opt_given(o, IG_OPT_DUMP_DIR) && !ig_opt_given(o, IG_OPT_DUMP_AFTER))
 		return ig_usage_error(o->cmd, "--dump-dir needs --dump-after");
 	status = check_dims(o);
@@ -115,6 +119,7 @@ void ig_session_forget_graphs(struct ig_session *s)
 void ig_session_close(struct ig_session *s)
 {
 	ig_stats_free(s->stats);
+	ig_schedules_free(s->schedules);
 	ig_session_forget_graphs(s);
 	if (s->own_qconfig)
 		ig_qconfig_map_free(s->own_qconfig);
@@ -145,6 +150,15 @@ static struct ig_model *load_onnx(struct ig_session *s, const char *path)
 	return m;
 }
 
+/* --tune's file may be yet to be made. */
+static bool load_schedules(struct ig_session *s)
+{
+	const char *tune = ig_opt_str(s->o, IG_OPT_TUNE), *file = tune ? tune : ig_opt_str(s->o, IG_OPT_SCHEDULES);
+	if (file)
+		s->schedules = ig_schedules_read(file, !tune, s->diag);
+	return !file || s->schedules;
+}
+
 bool ig_session_load(struct ig_session *s, const char *path)
 {
 	bool onnx = ends_with(path, ".onnx");
@@ -165,7 +179,7 @@ bool ig_session_load(struct ig_session *s, const char *path)
 		s->qconfig = s->own_qconfig;
 	}
 	s->ctx.qconfig = s->qconfig;
-	return true;
+	return load_schedules(s);
 }
 
 /* ---- passes ---- */
@@ -301,7 +315,7 @@ bool ig_session_prepare(struct ig_session *s, const char *path)
 
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep)
 {
-	struct ig_lower_options lo = {.keep = keep};
+	struct ig_lower_options lo = {.keep = keep, .schedules = s->schedules};
 	struct kir_module *m = ig_lower(s->quant, s->target, &lo, s->diag);
 	if (m && s->ctx.verify && !kir_verify(m, s->diag)) {
 		kir_module_free(m);

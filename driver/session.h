@@ -19,6 +19,7 @@ struct ig_session {
 	struct ig_graph *quant; /* after the quantize half */
 	struct ig_stats *stats; /* NULL: the model stays in float */
 	const struct ig_target *target;
+	struct ig_schedules *schedules; /* of --schedules or --tune; NULL: the estimates decide */
 	struct ig_context ctx;
 	int n_dumps; /* files written to --dump-dir */
 	bool stopped; /* --stop-after was reached */

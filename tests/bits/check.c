@@ -215,13 +215,22 @@ static void add_memory(const struct run *r, struct engine *e)
 		e->out[i] = ig_xcalloc(tensor_bytes(ig_vtype(r->g, r->g->output[i])) + 1, 1);
 }
 
-/* Lowers for a target; adds the interpreter and, where it runs, the object. */
+/* Any candidate of the cost model: none of them may change a bit. */
+static int any_schedule(void *self, struct ig_nid layer, const struct ig_sched_layer *l)
+{
+	struct bits_random *r = self;
+	(void)layer;
+	return (int)bits_pick(r, (uint32_t)l->n);
+}
+
+/* Lowers for a target; adds the interpreter and, where it runs, the object. With reuse of memory, schedules are taken at random. */
 static int add_engines(struct run *r, const struct ig_target *t, bool keep, bool interpreted, struct engine *e)
 {
 	int n = 0;
 	struct ig_target stand;
 	const struct ig_target *native = stand_in(t, &stand);
-	struct kir_module *m = ig_lower(r->g, t, &(struct ig_lower_options){.keep = keep}, r->d);
+	struct bits_random any = {r->c.seed + 1};
+	struct kir_module *m = ig_lower(r->g, t, &(struct ig_lower_options){.keep = keep, .tune = keep ? NULL : any_schedule, .tune_self = &any}, r->d);
 	if (!m) {
 		wrong(r, "lowering", t->name, 0, "nothing: it refuses, so all", 0);
 		return 0;
