@@ -1,5 +1,6 @@
 /* Lowering: the graph to a module of the kernel IR. Layout gives every value its memory, then each node gets one function from its operation's schedule. */
 #include "codegen/lower.h"
+#include "codegen/split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,7 @@ static bool supported(struct ig_lower *L)
 			const struct ig_type *t = ig_vtype(L->g, n->out[k]);
 			const struct ig_qparam *q = ig_qparam(L->g, t->q);
 			int64_t elems;
-			if (n->op == IG_OP_CONSTANT)
+			if (n->op == IG_OP_CONSTANT && !ig_graph_is_output(L->g, n->out[k]))
 				continue;
 			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8)
 				ok = ig_low_refuse(L, i, "code is generated for values of f32 and u8, not %s", ig_dtypes[t->dtype].name);
@@ -188,7 +189,10 @@ struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t,
 		L.view[v].name = g->value[v].name ? ig_arena_strdup(L.m->arena, g->value[v].name) : "";
 		L.dense[v].buf = -1;
 	}
-	bool ok = lower_nodes(&L) && ig_memplan(L.m, L.o, d) && kir_verify(L.m, d);
+	bool ok = lower_nodes(&L);
+	if (ok)
+		ig_split(L.m, t, L.o->threads);
+	ok = ok && ig_memplan(L.m, L.o, d) && kir_verify(L.m, d);
 	free(L.fact);
 	ig_arena_free(L.arena);
 	if (ok)

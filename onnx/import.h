@@ -15,6 +15,7 @@
 #define IG_ONNX_MAX_PARTS 20000000  /* messages, strings and numbers in fields of their own: memory stays in proportion to the file */
 #define IG_ONNX_MAX_NODES 100000
 #define IG_ONNX_MAX_OPSET 21
+#define IG_ONNX_MAX_FOLDED ((int64_t)1 << 26) /* elements of a tensor computed while importing */
 
 struct ig_onnx_value {
 	const char *name;
@@ -84,7 +85,7 @@ struct ig_onnx_value *ig_onnx_define(struct ig_onnx *s, const char *name);
 const char *ig_onnx_clean_name(struct ig_onnx *s, const char *name); /* printable, without quotes, braces and a slash in front */
 const struct ig_tensor *ig_onnx_value_const(struct ig_onnx *s, struct ig_onnx_value *v); /* NULL: known at run time only, or v->bad */
 struct ig_vid ig_onnx_value_vid(struct ig_onnx *s, struct ig_onnx_value *v);            /* IG_NOVAL: v->bad, or an empty tensor */
-struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int rank, const int64_t *dim); /* checked; NULL after no diagnostic */
+struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int rank, const int64_t *dim); /* NULL, without a diagnostic: too large */
 bool ig_onnx_tensor_int(const struct ig_tensor *t, int64_t i, int64_t *out); /* an element as an integer; false when it is none */
 double ig_onnx_tensor_real(const struct ig_tensor *t, int64_t i);
 
@@ -107,6 +108,9 @@ struct ig_vid ig_onnx_scalar(struct ig_onnx_node *n, const char *suffix, enum ig
 
 /* op_shape.c: axes given by an attribute, or from version `since` by an operand; made positive. -1: absent, or failed. */
 int ig_onnx_axes(struct ig_onnx_node *n, int operand, int since, int rank, int64_t *axes);
+
+/* op_reduce.c: count 0 reduces all axes. */
+struct ig_vid ig_onnx_reduce_axes(struct ig_onnx_node *n, enum ig_op op, struct ig_vid x, const char *suffix, const int64_t *axes, int count, bool keep);
 
 /* node.c: `node 'NAME' (OPERATOR): ...`; always false. */
 bool ig_onnx_fail(struct ig_onnx_node *n, const char *fmt, ...) IG_PRINTF(2, 3);

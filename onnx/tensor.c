@@ -50,19 +50,24 @@ int32_t ig_onnx_dtype_code(enum ig_dtype dt)
 	return ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED;
 }
 
-struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int rank, const int64_t *dim)
+/* A type of known sizes; false when it has none. */
+static bool make_type(enum ig_dtype dt, int rank, const int64_t *dim, struct ig_type *out)
 {
 	int64_t elems;
 	size_t bytes;
-	if (rank > IG_MAX_RANK)
-		return NULL;
+	if (rank < 0 || rank > IG_MAX_RANK)
+		return false;
 	for (int i = 0; i < rank; i++)
 		if (dim[i] < 0)
-			return NULL;
-	struct ig_type t = ig_type_make(dt, rank, dim);
-	if (!ig_type_elems(&t, &elems) || elems > IG_MAX_ELEMS || !ig_type_bytes(&t, &bytes))
-		return NULL;
-	return ig_tensor_new(s->arena, &t);
+			return false;
+	*out = ig_type_make(dt, rank, dim);
+	return ig_type_elems(out, &elems) && elems <= IG_MAX_ELEMS && ig_type_bytes(out, &bytes);
+}
+
+struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int rank, const int64_t *dim)
+{
+	struct ig_type t;
+	return make_type(dt, rank, dim, &t) && ig_elems(&t) <= IG_ONNX_MAX_FOLDED ? ig_tensor_new(s->arena, &t) : NULL;
 }
 
 /* Where the bytes of a tensor are: in the message, or in a file beside the model. */
@@ -133,26 +138,31 @@ static bool open_external(struct ig_onnx *s, const Onnx__TensorProto *t, const c
 	return true;
 }
 
-/* Raw little-endian elements of the file's type into ours. */
-static bool take_raw(struct ig_onnx *s, const Onnx__TensorProto *t, const char *what, const struct source *src, struct ig_tensor *out)
+static bool is_half(const Onnx__TensorProto *t)
 {
-	bool half = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, brain = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
-	int64_t n = ig_elems(&out->type);
-	size_t want = half || brain ? (size_t)n * 2 : out->bytes;
+	return t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 || t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
+}
+
+/* Raw little-endian elements of the file's type into ours. NULL after a diagnostic; memory is taken for what the file really has. */
+static struct ig_tensor *take_raw(struct ig_onnx *s, const Onnx__TensorProto *t, const char *what, const struct source *src, const struct ig_type *type)
+{
+	int64_t n = ig_elems(type);
+	size_t want;
+	ig_type_bytes(type, &want);
+	if (is_half(t))
+		want = (size_t)n * 2;
 	if (src->bytes != want) {
-		ig_error(s->diag, s->loc, "%s: %zu bytes of data for %s, which takes %zu", what, src->bytes, ig_type_str(s->arena, &out->type), want);
-		return false;
+		ig_error(s->diag, s->loc, "%s: %zu bytes of data for %s, which takes %zu", what, src->bytes, ig_type_str(s->arena, type), want);
+		return NULL;
 	}
-	if (!half && !brain) {
-		if (want)
-			memcpy(out->data, src->data, want);
-		return true;
-	}
-	for (int64_t i = 0; i < n; i++) {
+	struct ig_tensor *out = ig_tensor_new(s->arena, type);
+	if (!is_half(t) && want)
+		memcpy(out->data, src->data, want);
+	for (int64_t i = 0; is_half(t) && i < n; i++) {
 		uint16_t bits = (uint16_t)ig_load_le16(src->data + 2 * i);
-		((float *)out->data)[i] = half ? ig_widen_f16(bits) : ig_widen_bf16(bits);
+		((float *)out->data)[i] = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ? ig_widen_f16(bits) : ig_widen_bf16(bits);
 	}
-	return true;
+	return out;
 }
 
 static size_t typed_count(const Onnx__TensorProto *t)
@@ -178,14 +188,18 @@ static void put_int(void *data, int bits, size_t i, uint64_t v)
 	}
 }
 
-static bool take_typed(struct ig_onnx *s, const Onnx__TensorProto *t, const char *what, struct ig_tensor *out)
+static struct ig_tensor *take_typed(struct ig_onnx *s, const Onnx__TensorProto *t, const char *what, const struct ig_type *type)
 {
-	int bits = ig_dtypes[out->type.dtype].bits;
-	size_t have = typed_count(t), n = bits < 8 ? out->bytes : (size_t)ig_elems(&out->type);
+	int bits = ig_dtypes[type->dtype].bits;
+	size_t have = typed_count(t), n;
+	ig_type_bytes(type, &n);
+	if (bits >= 8)
+		n = (size_t)ig_elems(type);
 	if (have != n) {
-		ig_error(s->diag, s->loc, "%s: %zu elements of data for %s", what, have, ig_type_str(s->arena, &out->type));
-		return false;
+		ig_error(s->diag, s->loc, "%s: %zu elements of data for %s", what, have, ig_type_str(s->arena, type));
+		return NULL;
 	}
+	struct ig_tensor *out = ig_tensor_new(s->arena, type);
 	for (size_t i = 0; i < n; i++) {
 		switch (t->data_type) {
 		case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT: ((float *)out->data)[i] = t->float_data[i]; break;
@@ -198,7 +212,7 @@ static bool take_typed(struct ig_onnx *s, const Onnx__TensorProto *t, const char
 		default: put_int(out->data, bits < 8 ? 8 : bits, i, (uint32_t)t->int32_data[i]); break;
 		}
 	}
-	return true;
+	return out;
 }
 
 /* Truth values are 0 or 1 whatever the file says. */
@@ -211,7 +225,7 @@ static void normalize_bools(struct ig_tensor *t)
 const struct ig_tensor *ig_onnx_tensor(struct ig_onnx *s, const Onnx__TensorProto *t, const char *what)
 {
 	enum ig_dtype dt;
-	bool external = t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL, ok = true;
+	bool external = t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
 	if (!ig_onnx_dtype(t->data_type, &dt)) {
 		ig_error(s->diag, s->loc, "%s: tensors of %s are not supported", what, ig_onnx_dtype_name(t->data_type));
 		return NULL;
@@ -220,19 +234,21 @@ const struct ig_tensor *ig_onnx_tensor(struct ig_onnx *s, const Onnx__TensorProt
 		ig_error(s->diag, s->loc, "%s: tensors in segments are not supported", what);
 		return NULL;
 	}
-	struct ig_tensor *out = t->n_dims > IG_MAX_RANK ? NULL : ig_onnx_new_tensor(s, dt, (int)t->n_dims, t->dims);
-	if (!out) {
+	struct ig_type type;
+	if (!make_type(dt, t->n_dims > IG_MAX_RANK ? -1 : (int)t->n_dims, t->dims, &type)) {
 		ig_error(s->diag, s->loc, "%s: a tensor has at most %d dimensions, none negative, and %lld elements", what, IG_MAX_RANK, (long long)IG_MAX_ELEMS);
 		return NULL;
 	}
+	struct ig_tensor *out = NULL;
 	if (external || t->has_raw_data) {
 		struct source src = {t->raw_data.data, t->raw_data.len, {0}};
-		ok = (!external || open_external(s, t, what, &src)) && take_raw(s, t, what, &src, out);
+		if (!external || open_external(s, t, what, &src))
+			out = take_raw(s, t, what, &src, &type);
 		ig_unmap(&src.map);
 	} else {
-		ok = take_typed(s, t, what, out);
+		out = take_typed(s, t, what, &type);
 	}
-	if (ok && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL)
+	if (out && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL)
 		normalize_bools(out);
-	return ok ? out : NULL;
+	return out;
 }
