@@ -557,6 +557,54 @@ def call_model_not_given(folder):
 
 
 @case
+def schedules_missing(folder):
+    return [*COMPILE, "--schedules", "none.txt"]
+
+
+@case
+def schedules_another_file(folder):
+    return [*COMPILE, "--schedules", "model.ig"]
+
+
+@case
+def schedules_unknown_choice(folder):
+    (folder / "s.txt").write_text("intaglio schedules 1\nx86-64-v3: conv = tiles vectors 2 pixel 3\n")
+    return [*COMPILE, "--schedules", "s.txt"]
+
+
+@case
+def schedules_binary(folder):
+    (folder / "s.txt").write_bytes(b"intaglio schedules 1\n\0\0\0\n")
+    return [*COMPILE, "--tune", "s.txt"]
+
+
+@case
+def schedules_folder(folder):
+    (folder / "s.txt").mkdir()
+    return [*COMPILE, "--schedules", "s.txt"]
+
+
+@case
+def tune_for_another_cpu(folder):
+    return [*COMPILE, "--tune", "s.txt", "--target", "c", "--emit", "c"]
+
+
+@case
+def tune_file_without_folder(folder):
+    return [*COMPILE, "--tune", "none/s.txt", "--target", "native"]
+
+
+@case
+def call_tune_and_schedules(folder):
+    return [*COMPILE, "--tune", "s.txt", "--schedules", "s.txt"]
+
+
+@case
+def call_tune_seconds_alone(folder):
+    return [*COMPILE, "--tune-seconds", "3"]
+
+
+@case
 def call_target_unknown(folder):
     return ["compile", "model.ig", "--calibration", "calib.npy", "--target", "x86-64-v4", "-o", "out"]
 

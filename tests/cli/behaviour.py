@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -100,6 +101,31 @@ def test_same_files_anywhere(f):
         for name, files in variants.items():
             for file in want:
                 check(files.get(file) == want[file], f"{target}: {file} differs with another {name}")
+
+
+def test_tune(f):
+    """What is measured once is not measured again, gives the same object on any CPU, and the same results."""
+    if not runs_native(f):
+        return
+    tuned = f.run("compile", "model.ig", *STATE, "--tune", "s.txt", "--tune-seconds", "1", "-o", "tuned/net", "--json")
+    check(tuned.returncode == 1 and not (f.path / "s.txt").exists(), "a missing folder is told before anything is measured")
+    (f.path / "tuned").mkdir()
+    tuned = f.run("compile", "model.ig", *STATE, "--tune", "s.txt", "--tune-seconds", "1", "-o", "tuned/net", "--json")
+    if not good(tuned, "compile --tune"):
+        return
+    text, summary = (f.path / "s.txt").read_text(), json.loads(tuned.stdout)
+    lines = text.splitlines()
+    check(lines[0] == "intaglio schedules 1" and lines[1:] == sorted(lines[1:]) and len(lines) - 1 == summary["tuned"]["layers"] > 2, f"the file of schedules: {text}")
+    again = f.run("compile", "model.ig", *STATE, "--tune", "s.txt", "-o", "tuned/again", "--json")
+    good(again, "compile --tune again")
+    check("tuned" not in json.loads(again.stdout) and (f.path / "s.txt").read_text() == text, "measured layers are measured again")
+    (f.path / "other.txt").write_text("\n".join([lines[0], *(re.sub(" = .*", " = taps pixels 63", line) for line in lines[1:]), ""]))
+    refused = f.run("compile", "model.ig", *STATE, "--schedules", "other.txt", "-o", "tuned/other")
+    check(refused.returncode == 1 and "other.txt:" in refused.stderr and "this schedule is not possible for layer" in refused.stderr, f"an impossible schedule: {refused.stderr}")
+    want = built(f, f.path / "x", "model.ig", *STATE, "--schedules", "s.txt", *EMIT)
+    one_cpu = built(f, f.path / "y", "model.ig", *STATE, "--schedules", "s.txt", *EMIT, preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
+    check(want == one_cpu and want["net.o"] == (f.path / "tuned" / "net.o").read_bytes(), "the same schedules give other files")
+    shutil.rmtree(f.path / "tuned")
 
 
 def test_names(f):
