@@ -101,8 +101,8 @@ static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam
 	const struct ig_node *n = ig_node(L->g, id);
 	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
 	struct ig_nest nest;
-	if (!q || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
-		return ig_low_refuse(L, id, "it converts between float32 and bytes with parameters");
+	if (!q || q->n != 1 || (q->dtype != IG_DT_U8 && q->dtype != IG_DT_S8) || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
+		return ig_low_refuse(L, id, "it converts between float32 and bytes with one scale");
 	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
 	struct kir_builder b = ig_low_func(L, id);
 	if (!to_float && is_planar(in, out)) {

@@ -42,7 +42,7 @@ static bool inspect_model(struct ig_session *s, const char *path, FILE *out)
 		return false;
 	if (ig_opt_given(o, IG_OPT_EXPLAIN))
 		return explain(s, out);
-	if (!memory && !ig_opt_given(o, IG_OPT_CALIBRATION) && s->flt->stage != IG_STAGE_QUANTIZED)
+	if (!memory && !ig_opt_given(o, IG_OPT_CALIBRATION) && s->flt->stage != IG_STAGE_QUANTIZED && !s->given)
 		return ig_inspect_model(s, out);
 	if (!ig_session_stats(s) || !ig_session_quantize(s))
 		return false;

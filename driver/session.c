@@ -8,6 +8,7 @@
 #include "driver/report.h"
 #include "ir/infer.h"
 #include "ir/print.h"
+#include "passes/convert.h"
 
 /* ---- names said on the command line ---- */
 
@@ -109,7 +110,8 @@ void ig_session_forget_graphs(struct ig_session *s)
 {
 	ig_graph_free(s->quant);
 	ig_graph_free(s->flt);
-	s->quant = s->flt = NULL;
+	ig_graph_free(s->given);
+	s->quant = s->flt = s->given = NULL;
 	if (s->model) {
 		ig_graph_free(s->model->graph);
 		s->model->graph = NULL;
@@ -228,7 +230,13 @@ static bool run_half(struct ig_session *s, enum ig_half half, struct ig_graph *g
 bool ig_session_float(struct ig_session *s)
 {
 	s->flt = ig_graph_clone(s->model->graph);
-	return run_half(s, IG_HALF_FLOAT, s->flt);
+	if (!run_half(s, IG_HALF_FLOAT, s->flt))
+		return false;
+	if (s->flt->stage == IG_STAGE_QUANTIZED || !ig_has_quantized(s->flt))
+		return true;
+	s->given = s->flt;
+	s->flt = ig_graph_clone(s->given);
+	return ig_fold_given(s->flt, s->diag);
 }
 
 /* Calibration inserts observers into a clone of its own; to be seen (--dump-after observe) they are inserted into another one. */
@@ -251,7 +259,7 @@ static bool show_observe(struct ig_session *s)
 bool ig_session_quantize(struct ig_session *s)
 {
 	s->ctx.stats = s->stats;
-	s->quant = ig_graph_clone(s->flt);
+	s->quant = ig_graph_clone(s->given ? s->given : s->flt);
 	return run_half(s, IG_HALF_QUANTIZE, s->quant);
 }
 
@@ -270,14 +278,16 @@ bool ig_session_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct
 	return last < 0 || ig_dataset_slice(ds, first, last == INT64_MAX ? ig_dataset_count(ds) : last, d);
 }
 
-/* Layers that are yet to be quantized. */
-static int count_int8(const struct ig_graph *g)
+/* Layers that are yet to be quantized: of a model that is quantized in part, those that its own parameters leave in float. -1 after a diagnostic. */
+static int count_int8(struct ig_session *s)
 {
-	int n = 0;
-	if (g->stage == IG_STAGE_QUANTIZED)
-		return 0;
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
-		n += ig_node(g, id)->precision == IG_PREC_INT8;
+	struct ig_graph *g = s->given ? ig_graph_clone(s->given) : s->flt;
+	struct ig_context quiet = {.diag = s->diag, .qconfig = s->qconfig};
+	int n = s->given && !ig_pass_fold_qdq(g, &quiet) ? -1 : 0;
+	for (struct ig_nid id = ig_first(g); n >= 0 && g->stage == IG_STAGE_FLOAT && id.i >= 0; id = ig_next(g, id))
+		n += ig_node(g, id)->precision == IG_PREC_INT8 && !ig_convert_done(g, ig_node(g, id));
+	if (s->given)
+		ig_graph_free(g);
 	return n;
 }
 
@@ -285,9 +295,9 @@ bool ig_session_stats(struct ig_session *s)
 {
 	int n = s->o->value[IG_OPT_CALIBRATION].n;
 	if (n == 0) {
-		int layers = count_int8(s->flt);
-		if (layers == 0)
-			return true;
+		int layers = count_int8(s);
+		if (layers <= 0)
+			return layers == 0;
 		ig_error(s->diag, ig_loc_file(s->diag, s->path),
 		         "%d layers are to be quantized, which needs calibration: give --calibration with a few hundred real samples (or a state from 'intaglio "
 		         "calibrate'), or keep the model in float with 'quantize { default skip }'",

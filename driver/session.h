@@ -16,6 +16,7 @@ struct ig_session {
 	struct ig_qconfig_map *own_qconfig; /* of --qconfig; NULL: the model's holds */
 	const struct ig_qconfig_map *qconfig;
 	struct ig_graph *flt;   /* after the float half: what the float engine and calibration run */
+	struct ig_graph *given; /* flt of a model that is quantized already, with the integers of its weights; else NULL */
 	struct ig_graph *quant; /* after the quantize half */
 	struct ig_stats *stats; /* NULL: the model stays in float */
 	const struct ig_target *target;

@@ -124,21 +124,57 @@ void ig_eval_concat(struct ig_eval *e)
 	}
 }
 
+/* One element of an integer tensor. */
+static int32_t int_at(const struct ig_tensor *t, int64_t i)
+{
+	switch (t->type.dtype) {
+	case IG_DT_U8: return ((const uint8_t *)t->data)[i];
+	case IG_DT_S8: return ((const int8_t *)t->data)[i];
+	case IG_DT_S16: return ((const int16_t *)t->data)[i];
+	case IG_DT_I32: return ((const int32_t *)t->data)[i];
+	default: IG_BUG("no integers in %s", ig_dtypes[t->type.dtype].name);
+	}
+}
+
+static void set_int(struct ig_tensor *t, int64_t i, int32_t v)
+{
+	switch (t->type.dtype) {
+	case IG_DT_U8:
+	case IG_DT_S8: ((uint8_t *)t->data)[i] = (uint8_t)v; break;
+	case IG_DT_S16: ((int16_t *)t->data)[i] = (int16_t)v; break;
+	default: IG_BUG("no quantization to %s", ig_dtypes[t->type.dtype].name);
+	}
+}
+
+/* Elements that share a scale, one after the other. */
+static int64_t run_of(const struct ig_qparam *q, const struct ig_type *t)
+{
+	int64_t inner = 1;
+	for (int k = q->axis < 0 ? 0 : q->axis + 1; k < t->rank; k++)
+		inner *= t->dim[k];
+	return inner;
+}
+
 void ig_eval_quantize(struct ig_eval *e)
 {
 	const struct ig_qparam *q = e->qy;
 	const float *x = e->in[0]->data;
-	for (size_t i = 0; i < e->out->bytes; i++)
-		((uint8_t *)e->out->data)[i] = (uint8_t)ig_quantize(x[i], q->scale[0], q->zero_point[0], q->qmin, q->qmax);
+	int64_t n = ig_elems(&e->out->type), run = run_of(q, &e->out->type);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t c = i / run % q->n;
+		set_int(e->out, i, ig_quantize(x[i], q->scale[c], q->zero_point[c], q->qmin, q->qmax));
+	}
 }
 
 void ig_eval_dequantize(struct ig_eval *e)
 {
 	const struct ig_qparam *q = ig_eval_q(e, 0);
 	float *y = e->out->data;
-	int64_t n = ig_elems(&e->out->type);
-	for (int64_t i = 0; i < n; i++)
-		y[i] = (float)ig_eval_int(e->in[0]->data, q, i) * q->scale[0];
+	int64_t n = ig_elems(&e->out->type), run = run_of(q, &e->out->type);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t c = i / run % q->n;
+		y[i] = (float)((int64_t)int_at(e->in[0], i) - q->zero_point[c]) * q->scale[c];
+	}
 }
 
 void ig_eval_requantize(struct ig_eval *e)

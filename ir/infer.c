@@ -27,7 +27,7 @@ bool ig_infer_rank(const struct ig_graph *g, const struct ig_node *n, int i, int
 bool ig_infer_constants(const struct ig_graph *g, const struct ig_node *n, int first, int count, struct ig_diag *d)
 {
 	for (int i = first; i < first + count && i < n->n_in; i++) {
-		if (!ig_const_data(g, n->in[i])) {
+		if (!ig_is_given(g, n->in[i])) {
 			ig_error(d, n->loc, "%s '%s': operand %d, '%s', must be a constant (weights are packed when the model is compiled)", ig_ops[n->op].name,
 			         n->name, i + 1, ig_value(g, n->in[i])->name);
 			return false;
@@ -95,7 +95,9 @@ static bool check_qparam(const struct ig_graph *g, const struct ig_node *n, cons
 			return false;
 		}
 	}
-	int32_t lo = t->dtype == IG_DT_U8 ? 0 : t->dtype == IG_DT_S8 ? -128 : INT32_MIN, hi = t->dtype == IG_DT_U8 ? 255 : t->dtype == IG_DT_S8 ? 127 : INT32_MAX;
+	int bits = ig_dtypes[t->dtype].bits;
+	int64_t lo = !ig_dtypes[t->dtype].is_signed ? 0 : bits < 32 ? -((int64_t)1 << (bits - 1)) : INT32_MIN;
+	int64_t hi = bits < 32 ? lo + ((int64_t)1 << bits) - 1 : INT32_MAX;
 	if (q->qmin > q->qmax || q->qmin < lo || q->qmax > hi) {
 		ig_error(d, n->loc, "'%s': quantized range %d..%d does not fit %s", n->name, (int)q->qmin, (int)q->qmax, ig_dtypes[t->dtype].name);
 		return false;
@@ -111,18 +113,22 @@ static ig_infer_fn *const table[IG_OP_COUNT] = {
 
 bool ig_infer_node(struct ig_graph *g, struct ig_nid id, struct ig_diag *d)
 {
-	struct ig_type out = {.q = IG_NOQ};
-	if (!table[ig_node(g, id)->op](g, id, d, &out))
+	struct ig_type out[IG_MAX_RESULTS];
+	for (int i = 0; i < ig_node(g, id)->n_out; i++)
+		out[i] = (struct ig_type){.q = IG_NOQ};
+	if (!table[ig_node(g, id)->op](g, id, d, out))
 		return false;
 	const struct ig_node *n = ig_node(g, id);
-	struct ig_type *t = &ig_value(g, n->out[0])->type;
-	if (t->q.i >= 0) {
-		out.q = t->q; /* given: by conversion or by the source */
-		out.dtype = ig_qparam(g, t->q)->dtype;
+	for (int i = 0; i < n->n_out; i++) {
+		struct ig_type *t = &ig_value(g, n->out[i])->type;
+		if (t->q.i >= 0) {
+			out[i].q = t->q; /* given: by conversion or by the source */
+			out[i].dtype = ig_qparam(g, t->q)->dtype;
+		}
+		if (!check_size(n, &out[i], g->arena, d) || !check_qparam(g, n, &out[i], d))
+			return false;
+		*t = out[i];
 	}
-	if (!check_size(n, &out, g->arena, d) || !check_qparam(g, n, &out, d))
-		return false;
-	*t = out;
 	return true;
 }
 

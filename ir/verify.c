@@ -109,6 +109,13 @@ static bool activation(const struct ig_graph *g, struct ig_vid v)
 	return q && q->axis < 0 && q->n == 1 && q->dynamic.i < 0 && (q->dtype == IG_DT_U8 || q->dtype == IG_DT_S8);
 }
 
+/* Quantize and dequantize nodes take one scale for each channel as well: of imported weights, and in the interpreter. */
+static bool has_params(const struct ig_graph *g, struct ig_vid v)
+{
+	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
+	return q && q->dynamic.i < 0 && q->group == 0;
+}
+
 static const char *check_compute(const struct ig_graph *g, const struct ig_node *n)
 {
 	bool bias_float = strcmp(ig_attr_str(n, IG_A_BIAS_MODE, "int32"), "float32") == 0;
@@ -147,7 +154,12 @@ static const char *check_move(const struct ig_graph *g, const struct ig_node *n)
 	const struct ig_type *x = ig_vtype(g, n->in[0]), *y = ig_vtype(g, n->out[0]);
 	if (n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL)
 		return check_uniform(g, n);
-	return x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)) ? NULL : "it moves values, so its result must have its operand's type and parameters";
+	bool same = true;
+	for (int i = 0; i < n->n_out; i++) {
+		y = ig_vtype(g, n->out[i]);
+		same &= x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q));
+	}
+	return same ? NULL : "it moves values, so its result must have its operand's type and parameters";
 }
 
 const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
@@ -168,10 +180,10 @@ const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
 		return NULL;
 	case IG_QC_NONE: break;
 	}
-	if (n->op == IG_OP_QUANTIZE && (!plain_float(g, n->in[0]) || !activation(g, n->out[0])))
-		return "it goes from float32 to u8 or s8 with one scale";
-	if (n->op == IG_OP_DEQUANTIZE && (!activation(g, n->in[0]) || !plain_float(g, n->out[0])))
-		return "it goes from u8 or s8 with one scale to float32";
+	if (n->op == IG_OP_QUANTIZE && (!plain_float(g, n->in[0]) || !has_params(g, n->out[0])))
+		return "it goes from float32 to integers with parameters";
+	if (n->op == IG_OP_DEQUANTIZE && (!plain_float(g, n->out[0]) || !has_params(g, n->in[0])))
+		return "it goes from integers with parameters to float32";
 	if (n->op == IG_OP_REQUANTIZE && (!activation(g, n->in[0]) || !activation(g, n->out[0])))
 		return "it goes between u8 or s8 with one scale each";
 	return n->op == IG_OP_BATCH_NORM ? check_uniform(g, n) : NULL;

@@ -14,6 +14,7 @@ struct ig_convert {
 	struct ig_context *c;
 	int n_values;
 	bool *node_q;        /* node: runs in int8 */
+	bool *done;          /* node: was on integers when conversion began */
 	bool *wants_q;       /* value: a reader in int8 would take it as u8 */
 	bool *is_u8;         /* value: its producer writes u8 */
 	int32_t *alias;      /* value: takes this value's parameters (operands of concat), or -1 */
@@ -21,10 +22,16 @@ struct ig_convert {
 	IG_VEC(struct ig_copy) copies;
 };
 void ig_convert_plan(struct ig_convert *k);
+/* Whether a node is on integers already: fold_qdq made it so, or the source. */
+bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n);
 /* Operations whose result has its operand's parameters. An average is one of few values of a much smaller range, and has its own. */
 bool ig_convert_keeps_params(enum ig_op op);
 /* Parameters of a value by its statistics and a QConfig; false after a diagnostic at `loc`. */
 bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
+/* Parameters of an activation with this range, in the graph's form. */
+struct ig_qid ig_activation_qparam(struct ig_graph *g, const struct ig_qspec *spec, float lo, float hi);
+/* How an operation's result is quantized: as activations are, unless the QConfig fixes the range of such results. */
+struct ig_qspec ig_result_qspec(const struct ig_qconfig *q, enum ig_op op);
 /* Weights (operand 1) to s8 and bias (operand 2) to i32 for an input of scale s_x; false after a diagnostic. */
 bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32_t zp_x, const struct ig_qconfig *q);
 /* u8 parameters of a constant operand, from its own data. */

@@ -15,6 +15,11 @@ bool ig_convert_keeps_params(enum ig_op op)
 	return ig_ops[op].quant == IG_QC_MOVE && op != IG_OP_AVG_POOL2D && op != IG_OP_GLOBAL_AVG_POOL;
 }
 
+bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n)
+{
+	return n->op != IG_OP_QUANTIZE && n->op != IG_OP_DEQUANTIZE && (ig_vtype(g, n->out[0])->q.i >= 0 || (n->n_in && ig_vtype(g, n->in[0])->q.i >= 0));
+}
+
 static bool has_constant_weights(const struct ig_graph *g, const struct ig_node *n)
 {
 	const struct ig_tensor *w = ig_const_data(g, n->in[1]), *b = n->n_in > 2 ? ig_const_data(g, n->in[2]) : NULL;
@@ -41,7 +46,7 @@ static void backwards(struct ig_convert *k, int32_t id)
 	bool wanted = k->wants_q[n->out[0].i];
 	if (n->op == IG_OP_QUANTIZE) /* in the source: its reader's parameters are given */
 		want_inputs(k, n);
-	if (n->precision != IG_PREC_INT8)
+	if (n->precision != IG_PREC_INT8 || k->done[id])
 		return;
 	switch (ig_ops[n->op].quant) {
 	case IG_QC_COMPUTE:
@@ -72,6 +77,8 @@ static void backwards(struct ig_convert *k, int32_t id)
 static void forwards(struct ig_convert *k, const struct ig_node *n, int32_t id)
 {
 	int32_t y = n->out[0].i;
+	if (k->done[id])
+		return;
 	switch (ig_ops[n->op].quant) {
 	case IG_QC_COMPUTE:
 		k->is_u8[y] = k->node_q[id] && k->wants_q[y];
@@ -122,6 +129,8 @@ static void alias_concat(struct ig_convert *k, const struct ig_node *n)
 void ig_convert_plan(struct ig_convert *k)
 {
 	const struct ig_graph *g = k->g;
+	for (int32_t id = g->first; id >= 0; id = g->node[id].next)
+		k->done[id] = ig_convert_done(g, &g->node[id]);
 	for (int32_t id = g->last; id >= 0; id = g->node[id].prev)
 		backwards(k, id);
 	for (int32_t id = g->first; id >= 0; id = g->node[id].next)

@@ -214,6 +214,7 @@ bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 	bool *used = ig_xcalloc((size_t)t->n + 1, sizeof *used), ok = true;
 	int *beaten = ig_xcalloc((size_t)t->n + 1, sizeof *beaten);
 	int count[IG_OP_COUNT] = {0}; /* by base operation, counted under its first spelling */
+	bool given = ig_has_quantized(g); /* what no rule names stays as the graph says */
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		struct ig_node *n = ig_node(g, id);
 		if (!ig_is_layer(n))
@@ -227,7 +228,7 @@ bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 			used[m.rule] = true;
 		for (int i = 0; i < m.n_beaten; i++)
 			used[beaten[i]] = true;
-		bool skip = ig_node_qconfig(c->qconfig, n)->skip || ig_ops[n->op].quant == IG_QC_NONE;
+		bool skip = (given && m.rule < 0) || ig_node_qconfig(c->qconfig, n)->skip || ig_ops[n->op].quant == IG_QC_NONE;
 		n->precision = skip ? IG_PREC_FLOAT : IG_PREC_INT8;
 	}
 	for (int i = 0; i < t->n; i++)

@@ -34,7 +34,12 @@ bool ig_pass_dce(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fuse(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_observe(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_convert(struct ig_graph *g, struct ig_context *c);
+/* Whether a float graph has quantize or dequantize nodes: it is quantized already, at least in part, and its parameters are law. */
+bool ig_has_quantized(const struct ig_graph *g);
+/* Weights that are dequantized constants become float32 constants, so that the graph runs in float. */
+bool ig_fold_given(struct ig_graph *g, struct ig_diag *d);
 
 /* The two halves of the pipeline; calibration runs the first half's graph (plus observe) between them. */
 enum ig_half { IG_HALF_FLOAT /* canonicalize .. map_qconfig */, IG_HALF_QUANTIZE /* convert .. */ };
