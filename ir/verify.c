@@ -154,12 +154,7 @@ static const char *check_move(const struct ig_graph *g, const struct ig_node *n)
 	const struct ig_type *x = ig_vtype(g, n->in[0]), *y = ig_vtype(g, n->out[0]);
 	if (n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL)
 		return check_uniform(g, n);
-	bool same = true;
-	for (int i = 0; i < n->n_out; i++) {
-		y = ig_vtype(g, n->out[i]);
-		same &= x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q));
-	}
-	return same ? NULL : "it moves values, so its result must have its operand's type and parameters";
+	return x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)) ? NULL : "it moves values, so its result must have its operand's type and parameters";
 }
 
 const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
