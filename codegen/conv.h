@@ -42,6 +42,10 @@ struct ig_conv {
 	/* NULL: per-channel constants are in order, padded to whole vectors; else in this one, `padded` in all. */
 	int64_t (*slot)(const struct ig_conv *c, int64_t oc);
 	int64_t padded;
+	/* Row fusion: emitted into a function that is being built, inside its loop `outer` (-1: none), whose iterations take the place of images. */
+	struct kir_builder *into; /* NULL: a function of its own */
+	kir_iv outer;
+	bool copied; /* the whole input has been copied before */
 };
 
 /* Lanes of vector i of a block's nv, and the elements of one step's weights for all of them. */
@@ -55,6 +59,9 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id);
 void ig_conv_source(struct ig_conv *c);
 /* Emits the copy of one image into scratch (image: an open loop or -1), or fills the room around it. Nothing when the input is read as it is. */
 void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t fill);
+/* Begins the layer's function and the loop over images (in *image), with the copy of each; or what stands for them in a fused function. */
+struct kir_builder ig_conv_open(struct ig_conv *c, int64_t fill, kir_iv *image);
+void ig_conv_close(struct ig_conv *c, struct kir_builder *b, kir_iv image);
 
 /* ---- pack.c ---- */
 /* Groups padded to whole vectors; blocks of `nv` vectors; each block in the order its kernel reads. */
@@ -85,20 +92,22 @@ struct ig_conv_kind {
 	struct ig_tile tile[5]; /* ends with pixels 0 */
 	int64_t fill;
 };
-bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k); /* chooses the schedule; false after a diagnostic */
+/* All before the loops: kind of product, source, epilogue, schedule, packed weights. False after a diagnostic. */
+bool ig_conv_prepare_int8(struct ig_conv *c, struct ig_conv_kind *k);
+bool ig_conv_prepare_float(struct ig_conv *c, struct ig_conv_kind *k);
+static inline bool ig_conv_prepare(struct ig_conv *c, struct ig_conv_kind *k) { return c->is_float ? ig_conv_prepare_float(c, k) : ig_conv_prepare_int8(c, k); }
+void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k);
 /* The pixels whose accumulators a tile has: pairs with conv_mmla.c. */
 static inline int ig_conv_acc_pixels(const struct ig_conv_kind *k, int pixels) { return k->step ? pixels : (pixels + 1) / 2 * 2; }
 bool ig_conv_is_straight(const struct ig_conv *c);                  /* the sum of a window has no loop */
-bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k); /* sets c->s, after ig_conv_source; false after a diagnostic */
+bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k); /* the schedule and weights packed for it, after ig_conv_source; false after a diagnostic */
 /* Pixels of the tiles of nv vectors in a row of so many. */
 int ig_conv_pixels(const struct ig_conv *c, const struct ig_conv_kind *k, int nv, int64_t columns);
-bool ig_sched_conv_int8(struct ig_conv *c);
-bool ig_sched_conv_float(struct ig_conv *c);
+bool ig_sched_conv(struct ig_conv *c); /* prepares and emits */
 bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id); /* sched_depthwise.c: as many groups as input and output channels */
 /* sched_depthwise_quad.c: the same by dot products over the kernel's rows, where it fits. */
 bool ig_depthwise_quads_fit(const struct ig_conv *c);
 bool ig_depthwise_in_pairs(const struct ig_conv_geom *g); /* two rows of results can be one tile */
-bool ig_sched_depthwise_quads(struct ig_conv *conv);
 /* The accumulator's start values: bias minus the input's zero point times the sum of weights (and the offset of signed activations). */
 int32_t ig_conv_start(struct ig_conv *c, bool offset);
 #endif

@@ -148,7 +148,9 @@ bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k)
 			add_tile(l, c, k, nv, p < c->g.ow ? p : (int)c->g.ow);
 	}
 	const struct ig_schedule *s = ig_low_choose(c->L, c->id, key_of(c), l->s, l->n);
-	if (s)
-		c->s = *s;
-	return s != NULL;
+	if (!s)
+		return false;
+	c->s = *s;
+	c->w = ig_pack_weights(c, s->vectors);
+	return true;
 }

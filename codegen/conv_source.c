@@ -161,6 +161,21 @@ static void fill_box(struct ig_conv *c, struct kir_builder *b, kir_iv image, int
 	ig_nest_fill(b, &nest, c->L->t->vector_bytes / kir_elem_bytes(c->a.elem), c->a.elem, value);
 }
 
+struct kir_builder ig_conv_open(struct ig_conv *c, int64_t fill, kir_iv *image)
+{
+	struct kir_builder b = c->into ? *c->into : ig_low_func(c->L, c->id);
+	*image = c->into ? c->outer : ig_vec_loop(&b, "n", c->g.n, NULL, 0);
+	if (!c->copied)
+		ig_conv_copy(c, &b, *image, fill);
+	return b;
+}
+
+void ig_conv_close(struct ig_conv *c, struct kir_builder *b, kir_iv image)
+{
+	if (!c->into)
+		ig_vec_end(b, image, NULL, 0);
+}
+
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t fill)

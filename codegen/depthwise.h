@@ -13,7 +13,12 @@ struct ig_depthwise {
 	int pixels;     /* the most in a tile */
 	bool whole;     /* tail vectors may be loaded whole */
 	bool rows;      /* sched_depthwise_rows.c */
+	int32_t w;      /* packed weights */
+	int64_t fill;   /* what padding is read as */
 };
+/* After ig_conv_begin of d->c. All before the loops: source, epilogue, schedule, packed weights; false after a diagnostic. */
+bool ig_depthwise_prepare(struct ig_depthwise *d);
+void ig_depthwise_emit(struct ig_depthwise *d);
 struct ig_dw_tile {
 	int pixels, active; /* active: channels */
 	struct kir_addr a, w, ch, out, res;
@@ -23,6 +28,10 @@ void ig_depthwise_finish(struct kir_builder *b, const struct ig_depthwise *d, co
 
 /* ---- depthwise_choose.c ---- */
 bool ig_depthwise_choose(struct ig_conv *c, bool columns_fit); /* sets c->s; false after a diagnostic */
+
+/* ---- sched_depthwise_quad.c ---- */
+bool ig_depthwise_prepare_quads(struct ig_depthwise *d);
+void ig_depthwise_emit_quads(struct ig_depthwise *d);
 
 /* ---- sched_depthwise_rows.c ---- */
 int32_t ig_depthwise_pack_rows(struct ig_depthwise *d);

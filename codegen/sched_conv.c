@@ -222,18 +222,13 @@ static void emit_image(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	ig_vec_end(b, y, NULL, 0);
 }
 
-bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
+void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
 {
-	if (!ig_conv_choose(c, k))
-		return false;
-	struct kir_builder b = ig_low_func(c->L, c->id);
+	kir_iv image;
+	struct kir_builder b = ig_conv_open(c, k->fill, &image);
 	int64_t padded = ig_pack_padded(c), sum = c->rows * c->cols * c->steps * c->group;
-	int nv = c->s.vectors;
-	c->w = ig_pack_weights(c, nv);
-	struct tile t = {.nv = nv, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
+	struct tile t = {.nv = c->s.vectors, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
 	                 .out = kb_addr(c->out.buf, c->out.base), .res = kb_addr(c->res.buf, c->res.base)};
-	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
-	ig_conv_copy(c, &b, image, k->fill);
 	ig_vec_term(&t.a, image, c->a.n);
 	ig_vec_term(&t.out, image, c->out.stride[0]);
 	ig_vec_term(&t.res, image, c->res.stride[0]);
@@ -245,8 +240,7 @@ bool ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
 	ig_vec_term(&t.res, group, c->ocg);
 	emit_image(c, k, &b, t);
 	ig_vec_end(&b, group, NULL, 0);
-	ig_vec_end(&b, image, NULL, 0);
-	return true;
+	ig_conv_close(c, &b, image);
 }
 
 /* ---- int8 ---- */
@@ -311,19 +305,17 @@ static bool fits_mmla(const struct ig_conv *c)
 	return c->L->t->matrix.kind == IG_MATRIX_2X8 && (g->ow > 1 || (g->kh * g->kw == 1 && g->n * g->oh > 1));
 }
 
-bool ig_sched_conv_int8(struct ig_conv *c)
+bool ig_conv_prepare_int8(struct ig_conv *c, struct ig_conv_kind *k)
 {
 	const struct ig_target *t = c->L->t;
 	const struct ig_qparam *q = ig_qparam(c->L->g, c->in.type.q);
-	struct ig_conv_kind k = {.step = step_int8};
 	bool mmla = fits_mmla(c);
-	memcpy(k.tile, mmla ? t->matrix.tile : t->tile, sizeof t->tile);
+	*k = (struct ig_conv_kind){.step = mmla ? NULL : step_int8};
+	memcpy(k->tile, mmla ? t->matrix.tile : t->tile, sizeof t->tile);
 	c->group = mmla ? 8 : t->dot.group;
-	if (mmla)
-		k.step = NULL;
 	if (!q || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
 		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
-	k.fill = q->zero_point[0];
+	k->fill = q->zero_point[0];
 	ig_conv_source(c);
 	if (c->group == 4 && !IS_SOURCE(c) && c->ocg % c->lanes) { /* dot products of all lengths: the last vector is no longer than needed */
 		c->last = ig_vec_pow2(c->ocg % c->lanes);
@@ -332,7 +324,16 @@ bool ig_sched_conv_int8(struct ig_conv *c)
 	if (!ig_epilogue_init(c))
 		return false;
 	c->start = ig_conv_start(c, c->group > 1 && t->dot.a_offset);
-	return ig_conv_emit(c, &k);
+	return ig_conv_choose(c, k);
+}
+
+bool ig_sched_conv(struct ig_conv *c)
+{
+	struct ig_conv_kind k;
+	if (!ig_conv_prepare(c, &k))
+		return false;
+	ig_conv_emit(c, &k);
+	return true;
 }
 
 static bool lower_conv(struct ig_lower *L, struct ig_nid n)
@@ -342,7 +343,7 @@ static bool lower_conv(struct ig_lower *L, struct ig_nid n)
 		return false;
 	if (c.g.groups > 1 && c.icg == 1 && c.ocg == 1)
 		return ig_sched_depthwise(L, n);
-	return c.is_float ? ig_sched_conv_float(&c) : ig_sched_conv_int8(&c);
+	return ig_sched_conv(&c);
 }
 
 bool ig_lower_conv2d(struct ig_lower *L, struct ig_nid n) { return lower_conv(L, n); }

@@ -22,13 +22,13 @@ static void step_float(struct ig_conv *c, struct kir_builder *b, kir_val *acc, i
 	}
 }
 
-bool ig_sched_conv_float(struct ig_conv *c)
+bool ig_conv_prepare_float(struct ig_conv *c, struct ig_conv_kind *k)
 {
 	const struct ig_target *t = c->L->t;
-	struct ig_conv_kind k = {.step = step_float, .tile = {t->float_tile}};
+	*k = (struct ig_conv_kind){.step = step_float, .tile = {t->float_tile}};
 	/* As many registers as an int8 tile takes: then the other shapes fit as well, for rows that the first one does not divide. */
 	if (t->float_tile.pixels == t->tile[0].pixels && t->float_tile.vectors == t->tile[0].vectors)
-		memcpy(k.tile, t->tile, sizeof t->tile);
+		memcpy(k->tile, t->tile, sizeof t->tile);
 	const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
 	if (bias && bias->type.dtype != IG_DT_F32)
 		return ig_low_refuse(c->L, c->id, "its bias must be float32");
@@ -37,5 +37,5 @@ bool ig_sched_conv_float(struct ig_conv *c)
 	if (!ig_epilogue_init(c))
 		return false;
 	c->start = ig_pack_channels_f(c, "bias", bias ? bias->data : IG_NEWN(c->L->arena, float, c->g.oc));
-	return ig_conv_emit(c, &k);
+	return ig_conv_choose(c, k);
 }

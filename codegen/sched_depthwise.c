@@ -194,14 +194,17 @@ static void tiles_of_row(struct kir_builder *b, const struct ig_depthwise *d, st
 static void channels_of_column(struct kir_builder *b, const struct ig_depthwise *d, struct ig_dw_tile t) { each_channel(b, d, t, ig_depthwise_column); }
 
 /* Channels are inside the loop over rows, or over columns of tiles: their vectors share cache lines, which shall not have left the cache in between. */
-static void emit(struct ig_depthwise *d, int64_t fill, int32_t weights)
+void ig_depthwise_emit(struct ig_depthwise *d)
 {
 	struct ig_conv *c = &d->c;
-	struct kir_builder b = ig_low_func(c->L, c->id);
-	struct ig_dw_tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(weights, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base),
+	kir_iv image;
+	if (c->s.variant == IG_SCHED_QUADS) {
+		ig_depthwise_emit_quads(d);
+		return;
+	}
+	struct kir_builder b = ig_conv_open(c, d->fill, &image);
+	struct ig_dw_tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(d->w, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base),
 	                       .res = kb_addr(c->res.buf, c->res.base)};
-	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
-	ig_conv_copy(c, &b, image, fill);
 	ig_vec_term(&t.a, image, c->a.n);
 	ig_vec_term(&t.out, image, c->out.stride[0]);
 	ig_vec_term(&t.res, image, c->res.stride[0]);
@@ -215,7 +218,7 @@ static void emit(struct ig_depthwise *d, int64_t fill, int32_t weights)
 		each_channel(&b, d, t, tiles_of_row);
 		ig_vec_end(&b, y, NULL, 0);
 	}
-	ig_vec_end(&b, image, NULL, 0);
+	ig_conv_close(c, &b, image);
 }
 
 /* [tap][channel], channels padded to whole vectors; int8 weights sign-extended to the lanes they are used in. */
@@ -248,34 +251,42 @@ static enum ig_dw_product choose(const struct ig_conv *c)
 	return t->dot.elem == 16 ? P_DOT16 : P_MUL;
 }
 
-bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id)
+bool ig_depthwise_prepare(struct ig_depthwise *d)
 {
-	struct ig_depthwise d;
-	struct ig_conv *c = &d.c;
-	if (!ig_conv_begin(c, L, id))
-		return false;
+	struct ig_conv *c = &d->c;
+	struct ig_lower *L = c->L;
 	const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(L->g, c->n->in[2]) : NULL;
 	const struct ig_qparam *q = ig_qparam(L->g, c->in.type.q);
 	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q)
-		return ig_low_refuse(L, id, "its input needs parameters, or its bias must be float32");
-	d.product = choose(c);
-	if (!ig_depthwise_choose(c, d.product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5))
+		return ig_low_refuse(L, c->id, "its input needs parameters, or its bias must be float32");
+	d->product = choose(c);
+	d->fill = c->is_float ? 0 : q->zero_point[0];
+	if (!ig_depthwise_choose(c, d->product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5))
 		return false;
 	if (c->s.variant == IG_SCHED_QUADS)
-		return ig_sched_depthwise_quads(c);
-	d.pixels = c->s.pixels;
-	d.rows = c->s.variant == IG_SCHED_COLUMNS;
+		return ig_depthwise_prepare_quads(d);
+	d->pixels = c->s.pixels;
+	d->rows = c->s.variant == IG_SCHED_COLUMNS;
 	c->group = 1;
 	c->g.groups = 1; /* for packing and reading, all channels are one run; each output still reads its own only */
 	c->ocg = c->g.oc;
 	ig_conv_source(c);
 	if (!ig_epilogue_init(c))
 		return false;
-	d.padded = ig_pack_padded(c);
+	d->padded = ig_pack_padded(c);
 	enum kir_space s = L->m->buf[c->a.buf].space;
-	d.whole = s == KIR_ARENA || s == KIR_SCRATCH;
+	d->whole = s == KIR_ARENA || s == KIR_SCRATCH;
 	c->start = c->is_float ? ig_pack_channels_f(c, "bias", bias ? bias->data : IG_NEWN(L->arena, float, c->g.oc)) : ig_conv_start(c, false);
-	emit(&d, c->is_float ? 0 : q->zero_point[0], pack(&d));
+	d->w = pack(d);
+	return true;
+}
+
+bool ig_sched_depthwise(struct ig_lower *L, struct ig_nid id)
+{
+	struct ig_depthwise d;
+	if (!ig_conv_begin(&d.c, L, id) || !ig_depthwise_prepare(&d))
+		return false;
+	ig_depthwise_emit(&d);
 	return true;
 }
 

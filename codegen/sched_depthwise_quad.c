@@ -4,7 +4,7 @@
 
    Interleaving works in groups of 16 bytes, so that channels come out in another order: of each block of `width` channels the vector k of accumulators holds
    channels 4k to 4k+3 of each group. Weights and constants are packed in that order, and the bytes of the results are put back. */
-#include "codegen/conv.h"
+#include "codegen/depthwise.h"
 
 #include <string.h>
 
@@ -12,12 +12,6 @@
 #define MAX_ROWS 2
 #define QUAD 4 /* rows of a dot product; also vectors of accumulators for one vector of bytes */
 
-struct quads {
-	struct ig_conv c;
-	int pixels, rows; /* of the largest tile */
-	int32_t w;
-	bool whole;       /* tail vectors may be loaded whole */
-};
 /* One block of channels at one place. */
 struct tile {
 	int pixels, rows, width, active;
@@ -40,20 +34,20 @@ static int64_t slot(const struct ig_conv *c, int64_t oc)
 }
 
 /* Blocks of [row of results in the tile][column of the kernel][slot][row of input]; weights of input rows outside a result's window are 0. */
-static int32_t pack(struct quads *q)
+static int32_t pack(struct ig_depthwise *q)
 {
 	struct ig_conv *c = &q->c;
 	const struct ig_conv_geom *g = &c->g;
 	const int8_t *w = ig_const_data(c->L->g, c->n->in[1])->data;
 	int most = c->L->t->vector_bytes;
-	int64_t n = ig_pack_padded(c) * q->rows * g->kw * QUAD;
+	int64_t n = ig_pack_padded(c) * q->c.s.rows * g->kw * QUAD;
 	int8_t *p = IG_NEWN(c->L->arena, int8_t, n);
 	for (int64_t oc = 0; oc < g->oc; oc++) {
 		int64_t block = oc / most * most, width = block_width(c, g->oc - block);
-		for (int64_t r = 0; r < q->rows; r++)
+		for (int64_t r = 0; r < q->c.s.rows; r++)
 			for (int64_t kx = 0; kx < g->kw; kx++)
 				for (int64_t ky = 0; ky < g->kh; ky++) {
-					int64_t at = block * q->rows * g->kw + (r * g->kw + kx) * width + slot(c, oc) - block;
+					int64_t at = block * q->c.s.rows * g->kw + (r * g->kw + kx) * width + slot(c, oc) - block;
 					p[at * QUAD + r + ky] = w[(oc * g->kh + ky) * g->kw + kx];
 				}
 	}
@@ -61,7 +55,7 @@ static int32_t pack(struct quads *q)
 }
 
 /* Four rows of one column, interleaved: a vector of quads for each vector of accumulators. */
-static void load_column(struct kir_builder *b, const struct quads *q, const struct tile *t, int64_t x, kir_val *v)
+static void load_column(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, int64_t x, kir_val *v)
 {
 	const struct ig_conv *c = &q->c;
 	struct kir_type words = KIR_T(KIR_I16, t->width / 2), bytes = KIR_T(KIR_I8, t->width);
@@ -80,7 +74,7 @@ static void load_column(struct kir_builder *b, const struct quads *q, const stru
 		v[i] = kb_op1(b, KIR_BITCAST, bytes, kb_op2(b, i & 1 ? KIR_ZIPHI : KIR_ZIPLO, pair[0][i / 2], pair[1][i / 2]));
 }
 
-static void accumulate(struct kir_builder *b, const struct quads *q, const struct tile *t, kir_val acc[MAX_ROWS][MAX_PIXELS][QUAD])
+static void accumulate(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, kir_val acc[MAX_ROWS][MAX_PIXELS][QUAD])
 {
 	const struct ig_conv_geom *g = &q->c.g;
 	int64_t columns = (t->pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1;
@@ -102,7 +96,7 @@ static void accumulate(struct kir_builder *b, const struct quads *q, const struc
 	}
 }
 
-static void store(struct kir_builder *b, const struct quads *q, const struct tile *t, const kir_val *acc, struct kir_addr out)
+static void store(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, const kir_val *acc, struct kir_addr out)
 {
 	const struct ig_epilogue *e = &q->c.e;
 	int lanes = t->width / QUAD;
@@ -117,7 +111,7 @@ static void store(struct kir_builder *b, const struct quads *q, const struct til
 	kb_store_n(b, kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, t->width), y), out, t->active);
 }
 
-static void emit_tile(struct kir_builder *b, const struct quads *q, const struct tile *t)
+static void emit_tile(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t)
 {
 	kir_val acc[MAX_ROWS][MAX_PIXELS][QUAD];
 	int lanes = t->width / QUAD;
@@ -140,10 +134,10 @@ static void emit_tile(struct kir_builder *b, const struct quads *q, const struct
 }
 
 /* The pixels of one block of channels in a tile's rows. */
-static void emit_row(struct kir_builder *b, const struct quads *q, struct tile t)
+static void emit_row(struct kir_builder *b, const struct ig_depthwise *q, struct tile t)
 {
 	const struct ig_conv *c = &q->c;
-	int64_t n = c->g.ow, per = n < q->pixels ? n : q->pixels, full = n / per, a = c->g.sw * c->a.x, out = c->out.stride[3];
+	int64_t n = c->g.ow, per = n < q->c.s.pixels ? n : q->c.s.pixels, full = n / per, a = c->g.sw * c->a.x, out = c->out.stride[3];
 	struct tile rest = t;
 	t.pixels = (int)per;
 	kir_iv x = ig_vec_loop(b, "x", full, NULL, 0);
@@ -158,10 +152,10 @@ static void emit_row(struct kir_builder *b, const struct quads *q, struct tile t
 		emit_tile(b, q, &rest);
 }
 
-static void shift_channels(const struct quads *q, struct tile *t, kir_iv iv, int64_t by)
+static void shift_channels(const struct ig_depthwise *q, struct tile *t, kir_iv iv, int64_t by)
 {
 	struct kir_addr *a[4] = {&t->a, &t->ch, &t->out, &t->w};
-	int64_t weights = q->rows * q->c.g.kw * QUAD;
+	int64_t weights = q->c.s.rows * q->c.g.kw * QUAD;
 	for (int i = 0; i < 4; i++) {
 		int64_t step = by * (i == 3 ? weights : 1);
 		if (iv >= 0)
@@ -172,7 +166,7 @@ static void shift_channels(const struct quads *q, struct tile *t, kir_iv iv, int
 }
 
 /* All channels of the tile's rows. */
-static void emit_rows(struct kir_builder *b, const struct quads *q, struct tile t)
+static void emit_rows(struct kir_builder *b, const struct ig_depthwise *q, struct tile t)
 {
 	int64_t most = q->c.L->t->vector_bytes, blocks = q->c.g.oc / most, left = q->c.g.oc % most;
 	struct tile u = t;
@@ -192,31 +186,30 @@ static void emit_rows(struct kir_builder *b, const struct quads *q, struct tile 
 	}
 }
 
-static void emit(struct quads *q, int64_t fill)
+void ig_depthwise_emit_quads(struct ig_depthwise *q)
 {
 	struct ig_conv *c = &q->c;
-	struct kir_builder b = ig_low_func(c->L, c->id);
+	kir_iv image;
+	struct kir_builder b = ig_conv_open(c, q->fill, &image);
 	struct tile t = {.a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(q->w, 0), .ch = kb_addr(c->start, 0), .out = kb_addr(c->out.buf, c->out.base)};
-	kir_iv image = ig_vec_loop(&b, "n", c->g.n, NULL, 0);
-	ig_conv_copy(c, &b, image, fill);
 	ig_vec_term(&t.a, image, c->a.n);
 	ig_vec_term(&t.out, image, c->out.stride[0]);
-	int64_t turns = c->g.oh / q->rows, step = q->rows * c->g.sh * c->a.y;
+	int64_t turns = c->g.oh / q->c.s.rows, step = q->c.s.rows * c->g.sh * c->a.y;
 	struct tile rest = t;
 	if (turns) {
 		kir_iv y = ig_vec_loop(&b, "y", turns, NULL, 0);
 		ig_vec_term(&t.a, y, step);
-		ig_vec_term(&t.out, y, q->rows * c->out.stride[2]);
-		t.rows = q->rows;
+		ig_vec_term(&t.out, y, q->c.s.rows * c->out.stride[2]);
+		t.rows = q->c.s.rows;
 		emit_rows(&b, q, t);
 		ig_vec_end(&b, y, NULL, 0);
 	}
-	rest.rows = (int)(c->g.oh - turns * q->rows);
+	rest.rows = (int)(c->g.oh - turns * q->c.s.rows);
 	rest.a.base += turns * step;
-	rest.out.base += turns * q->rows * c->out.stride[2];
+	rest.out.base += turns * q->c.s.rows * c->out.stride[2];
 	if (rest.rows)
 		emit_rows(&b, q, rest);
-	ig_vec_end(&b, image, NULL, 0);
+	ig_conv_close(c, &b, image);
 }
 
 /* Two rows of results in a tile: the kernel has three, and the next result's begins one below. */
@@ -231,13 +224,10 @@ bool ig_depthwise_quads_fit(const struct ig_conv *c)
 	       c->g.oc >= (ig_depthwise_in_pairs(&c->g) ? 16 : 32); /* fewer channels: interleaving costs more than it saves */
 }
 
-bool ig_sched_depthwise_quads(struct ig_conv *conv)
+bool ig_depthwise_prepare_quads(struct ig_depthwise *q)
 {
-	struct quads q = {.c = *conv};
-	struct ig_conv *c = &q.c;
+	struct ig_conv *c = &q->c;
 	const struct ig_target *t = c->L->t;
-	q.rows = c->s.rows;
-	q.pixels = c->s.pixels;
 	c->group = 1;
 	c->g.groups = 1; /* for reading, all channels are one run; each output still reads its own only */
 	c->ocg = c->g.oc;
@@ -249,9 +239,8 @@ bool ig_sched_depthwise_quads(struct ig_conv *conv)
 	if (!ig_epilogue_init(c))
 		return false;
 	enum kir_space s = c->L->m->buf[c->a.buf].space;
-	q.whole = s == KIR_ARENA || s == KIR_SCRATCH;
+	q->whole = s == KIR_ARENA || s == KIR_SCRATCH;
 	c->start = ig_conv_start(c, false);
-	q.w = pack(&q);
-	emit(&q, ig_qparam(c->L->g, c->in.type.q)->zero_point[0]);
+	q->w = pack(q);
 	return true;
 }

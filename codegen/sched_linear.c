@@ -38,7 +38,7 @@ static bool schedule(struct ig_lower *L, struct ig_nid n)
 	struct ig_conv c;
 	if (!ig_conv_begin(&c, L, n))
 		return false;
-	return c.is_float ? ig_sched_conv_float(&c) : ig_sched_conv_int8(&c);
+	return ig_sched_conv(&c);
 }
 
 static bool lower_linear(struct ig_lower *L, struct ig_nid id)
