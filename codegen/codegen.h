@@ -2,15 +2,18 @@
 #ifndef IG_CODEGEN_H
 #define IG_CODEGEN_H
 #include "codegen/kir.h"
+#include "runtime/ig_runtime.h"
 #include "codegen/schedule.h"
 #include "targets/target.h"
 
+#define IG_MAX_THREADS 32
 struct ig_lower_options {
 	bool keep; /* every stored value keeps its own memory (for comparing all tensors): no reuse, nothing in place */
 	const struct ig_schedules *schedules; /* measured choices: they come before the cost model's; NULL: none */
 	/* Chooses for layers that `schedules` lacks: the number of a candidate. NULL: the first, which is the best estimate. */
 	int (*tune)(void *self, struct ig_nid layer, const struct ig_sched_layer *l);
 	void *tune_self;
+	int threads; /* that one run is split over, at most IG_MAX_THREADS; 0 as 1 */
 };
 /* Layout, weight packing, schedules, memory plan. NULL after a diagnostic. The module keeps no pointer into the graph. */
 struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t, const struct ig_lower_options *o, struct ig_diag *d);
@@ -36,7 +39,8 @@ struct ig_program {
 	/* For this process only, never in an object file: where the constants are (ig_program_constants, 64-aligned, to outlive the code), which then
 	   are not copied into the code. NULL: the code holds them. */
 	const void *weights;
-	/* For this process only, never in an object file: called with the number of each kernel before it runs, and with their number at the end; and with
+	/* For this process only, never in an object file: called with the number of each kernel (of each region, when parts run through a parallel_for) before it
+	   runs, and with their number at the end; and with
 	   the arena, by which calls that run at the same time can be told apart. */
 	void (*hook)(void *self, int kernel, void *arena);
 	void *hook_self;
@@ -56,6 +60,8 @@ struct ig_native;
 struct ig_native *ig_native_new(const struct ig_program *p, struct ig_diag *d);
 void ig_native_free(struct ig_native *n);
 int ig_native_run(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena);
+/* The parts of a program of several threads through a parallel_for (runtime/ig_runtime.h); NULL: one after the other. */
+int ig_native_run_on(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena, ig_parallel_for parallel_for, void *pool);
 /* Stack bytes of the deepest call, read from the object; -1 unknown. */
 int64_t ig_emit_stack_bytes(const struct ig_program *p, struct ig_diag *d);
 #endif

@@ -42,16 +42,22 @@ struct kir_module *kir_module_new(const char *name)
 	return m;
 }
 
+void kir_func_free(struct kir_func *f)
+{
+	if (!f)
+		return;
+	free(f->inst);
+	free(f->loop);
+	free(f->vtype);
+	free(f);
+}
+
 void kir_module_free(struct kir_module *m)
 {
 	if (!m)
 		return;
-	for (int i = 0; i < m->n_funcs; i++) {
-		free(m->func[i]->inst);
-		free(m->func[i]->loop);
-		free(m->func[i]->vtype);
-		free(m->func[i]);
-	}
+	for (int i = 0; i < m->n_funcs; i++)
+		kir_func_free(m->func[i]);
 	free(m->func);
 	free(m->buf);
 	free(m->tensor);
@@ -145,4 +151,20 @@ struct kir_func *kir_func_add(struct kir_module *m, const char *layer, struct ig
 	f->node = node;
 	f->open = -1;
 	return m->func[m->n_funcs++] = f;
+}
+
+int kir_region_end(const struct kir_module *m, int first)
+{
+	int i = first;
+	while (i < m->n_funcs && m->func[i]->region == m->func[first]->region)
+		i++;
+	return i;
+}
+
+int kir_part_end(const struct kir_module *m, int first)
+{
+	int i = first;
+	while (i < m->n_funcs && m->func[i]->region == m->func[first]->region && m->func[i]->part == m->func[first]->part)
+		i++;
+	return i;
 }

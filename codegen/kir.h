@@ -60,7 +60,6 @@ struct kir_inst {
 struct kir_loop {
 	int64_t count;
 	const char *name; /* y, x, k ...: for printing */
-	bool parallel;
 	int unroll; /* hint; 0: emitter's choice, 1: keep rolled */
 	int32_t begin, end;  /* its LOOP and END instructions; end -1 while open */
 	kir_iv parent;       /* the enclosing loop, -1: none */
@@ -98,6 +97,7 @@ struct kir_func {
 	int n_values, cap_values;
 	int64_t macs;
 	kir_iv open; /* innermost open loop while it is built; -1: none */
+	int region, part; /* in a module of several threads: see kir_module */
 };
 struct kir_module {
 	struct ig_arena *arena;
@@ -110,6 +110,9 @@ struct kir_module {
 	int n_tensors, cap_tensors;
 	int64_t arena_bytes, const_bytes; /* set by the memory plan */
 	int n_inputs, n_outputs;
+	/* More than 1: the functions are in regions (0, 1, ... in their order), those of a region in parts (0, 1, ... likewise), at most this many. Regions run one
+	   after the other; the parts of one in any order or at the same time, each its functions in order. No part writes what another of its region touches. */
+	int threads;
 };
 struct kir_module *kir_module_new(const char *name);
 void kir_module_free(struct kir_module *m);
@@ -117,6 +120,7 @@ int32_t kir_buffer_add(struct kir_module *m, const char *name, enum kir_space sp
 int32_t kir_buffer_const(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data); /* copies; equal contents share one buffer */
 int32_t kir_buffer_keep(struct kir_module *m, const char *name, enum kir_elem elem, int64_t count, const void *data);  /* the same, but of data in m->arena */
 struct kir_func *kir_func_add(struct kir_module *m, const char *layer, struct ig_nid node);
+void kir_func_free(struct kir_func *f); /* one that is in no module */
 char *kir_ident(struct ig_arena *a, const char *s); /* the text made a C identifier: other characters become _ */
 int kir_elem_bits(enum kir_elem e); /* I1: 1 */
 extern const char *const kir_elem_names[KIR_ELEM_COUNT]; /* i1 i8 i16 i32 i64 f32 f64 */
@@ -157,16 +161,35 @@ void kb_prefetch(struct kir_builder *b, struct kir_addr a);
 kir_iv kb_loop(struct kir_builder *b, const char *name, int64_t count, kir_val *carried, int n);
 /* Ends the innermost loop: next[i] feeds the next iteration and is replaced by the value after the loop. */
 void kb_end(struct kir_builder *b, kir_val *next, int n);
+/* Appends a copy of an instruction (no LOOP or END), whose operands and address are the function's own already; returns its result. */
+kir_val kb_clone(struct kir_builder *b, const struct kir_inst *in);
 static inline struct kir_type kb_type(const struct kir_builder *b, kir_val v) { return b->f->vtype[v]; }
 
 /* ---- readers ---- */
 /* Types, SSA scoping, and every access in bounds by interval arithmetic; initialised constants are never stored to. Internal error naming the function. */
 bool kir_verify(const struct kir_module *m, struct ig_diag *d);
 void kir_print(const struct kir_module *m, FILE *out);
+/* ---- kir_access.c: what functions touch ---- */
+struct kir_access { /* elements base + sum of coeff * (0 .. count - 1) + (0 .. span - 1) of a buffer; coeff > 0, falling */
+	int32_t buf;
+	bool store;
+	int n;
+	int64_t base, span;
+	struct kir_access_term { int64_t coeff, count; } term[KIR_MAX_TERMS];
+};
+struct kir_accesses { struct kir_access *v; int n, cap; };
+void kir_accesses_add(struct kir_accesses *l, const struct kir_module *m, const struct kir_func *f, int first, int last); /* of these instructions */
+void kir_accesses_tidy(struct kir_accesses *l); /* sorted by buffer, neighbours joined; _add keeps it so */
+/* Is it proved that neither stores to what the other touches? If not, in *buf. */
+bool kir_accesses_apart(const struct kir_accesses *x, const struct kir_accesses *y, int32_t *buf);
+bool kir_verify_regions(const struct kir_module *m, struct ig_diag *d); /* a part of kir_verify */
+int kir_region_end(const struct kir_module *m, int first); /* one past the last function of the region (several threads) that begins with `first` */
+int kir_part_end(const struct kir_module *m, int first);   /* the same of its part */
 /* Runs all functions. inputs/outputs by io index; arena: arena_bytes, 64-aligned. Bounds are checked as it goes. */
 struct kir_interp;
 struct kir_interp *kir_interp_new(const struct kir_module *m);
 void kir_interp_free(struct kir_interp *it);
+void kir_interp_reverse(struct kir_interp *it, bool reverse); /* run the parts of each region from the last to the first */
 void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *const *outputs, void *arena);
 /* Reads a stored tensor into logical order (dense) out of the memory of a run. */
 void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst);

@@ -51,6 +51,17 @@ static struct kir_inst *append(struct kir_builder *b, enum kir_op op, struct kir
 	return in;
 }
 
+kir_val kb_clone(struct kir_builder *b, const struct kir_inst *in)
+{
+	if (in->op == KIR_LOOP || in->op == KIR_END)
+		IG_BUG("%s: a loop cannot be cloned as an instruction", b->f->name);
+	struct kir_inst *to = append(b, (enum kir_op)in->op, in->type);
+	kir_val dst = to->dst;
+	*to = *in;
+	to->dst = dst;
+	return dst;
+}
+
 kir_val kb_const_i(struct kir_builder *b, struct kir_type t, int64_t v)
 {
 	if (!kir_elem_is_int(t.elem))

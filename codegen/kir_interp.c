@@ -32,6 +32,7 @@ struct kir_interp {
 	int64_t *iv;
 	int64_t frame_bytes, temp_bytes;
 	int max_loops;
+	bool reverse;
 };
 
 static int64_t slot_bytes(struct kir_type t)
@@ -297,11 +298,31 @@ static void run_func(struct kir_interp *it, const struct dfunc *df)
 	}
 }
 
+/* The parts of a region from the last to the first. */
+static void run_reversed(struct kir_interp *it, int first, int end)
+{
+	while (end > first) {
+		int part = end - 1;
+		while (part > first && it->m->func[part - 1]->part == it->m->func[part]->part)
+			part--;
+		for (int i = part; i < end; i++)
+			run_func(it, &it->func[i]);
+		end = part;
+	}
+}
+
+void kir_interp_reverse(struct kir_interp *it, bool reverse)
+{
+	it->reverse = reverse && it->m->threads > 1;
+}
+
 void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *const *outputs, void *arena)
 {
 	bind_buffers(it, inputs, outputs, arena);
-	for (int i = 0; i < it->m->n_funcs; i++)
+	for (int i = 0; !it->reverse && i < it->m->n_funcs; i++)
 		run_func(it, &it->func[i]);
+	for (int i = 0; it->reverse && i < it->m->n_funcs; i = kir_region_end(it->m, i))
+		run_reversed(it, i, kir_region_end(it->m, i));
 }
 
 void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst)

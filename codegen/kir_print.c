@@ -86,7 +86,7 @@ static void print_inst(FILE *out, const struct kir_module *m, const struct kir_f
 		const struct kir_loop *l = &f->loop[in->loop];
 		fputc(' ', out);
 		print_iv(out, f, in->loop);
-		fprintf(out, " < %" PRId64 "%s", l->count, l->parallel ? " parallel" : "");
+		fprintf(out, " < %" PRId64, l->count);
 		if (l->unroll)
 			fprintf(out, " unroll %d", l->unroll);
 		if (in->n_extra)
@@ -121,6 +121,10 @@ void kir_print(const struct kir_module *m, FILE *out)
 	for (int i = 0; i < m->n_funcs; i++) {
 		const struct kir_func *f = m->func[i];
 		int depth = 0;
+		if (m->threads > 1 && (i == 0 || m->func[i - 1]->region != f->region))
+			fprintf(out, "\nregion %d\n", f->region);
+		if (m->threads > 1 && (i == 0 || m->func[i - 1]->region != f->region || m->func[i - 1]->part != f->part))
+			fprintf(out, "\npart %d\n", f->part);
 		fprintf(out, "\nfunc %s # %s, %" PRId64 " MACs\n", f->name, f->layer, f->macs);
 		for (int k = 0; k < f->n; k++) {
 			depth -= f->inst[k].op == KIR_END;

@@ -259,5 +259,5 @@ bool kir_verify(const struct kir_module *m, struct ig_diag *d)
 	bool ok = verify_buffers(m, d);
 	for (int i = 0; ok && i < m->n_funcs; i++)
 		ok = verify_func(m, m->func[i], d);
-	return ok;
+	return ok && (m->threads < 2 || kir_verify_regions(m, d));
 }

@@ -105,6 +105,12 @@ LLVMValueRef ig_ll_rne(struct ig_ll *l, LLVMValueRef x); /* f32 -> i32 */
 /* ---- llvm_model.c ---- */
 bool ig_ll_weights(struct ig_ll *l); /* the constant blob */
 bool ig_ll_model(struct ig_ll *l);   /* NAME_call, NAME_run, NAME_model */
+LLVMValueRef ig_ll_begin(struct ig_ll *l, const char *suffix, LLVMTypeRef ret, LLVMTypeRef *param, int n, LLVMLinkage linkage); /* `ret NAME_suffix(params)` */
+void ig_ll_call_kernel(struct ig_ll *l, int kernel, LLVMValueRef *io); /* io: the inputs, then the outputs, then the arena */
+void ig_ll_call_hook(struct ig_ll *l, int kernel, LLVMValueRef arena); /* the program's, if it has one */
+
+/* ---- llvm_threads.c ---- */
+LLVMValueRef ig_ll_threads(struct ig_ll *l); /* static void NAME_threads(inputs..., outputs..., arena, parallel_for, pool): the regions in order */
 
 /* ---- llvm_emit.c ---- */
 /* Builds and verifies the module of p. NULL after a diagnostic. */

@@ -67,9 +67,15 @@ void ig_native_free(struct ig_native *n)
 	free(n);
 }
 
-int ig_native_run(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena)
+int ig_native_run_on(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena, ig_parallel_for parallel_for, void *pool)
 {
 	struct ig_call c = {.size = sizeof c, .version = IG_MODEL_VERSION, .n_inputs = n->model->n_inputs, .n_outputs = n->model->n_outputs,
-	                    .inputs = inputs, .outputs = outputs, .arena = arena, .arena_bytes = n->model->arena_bytes};
+	                    .inputs = inputs, .outputs = outputs, .arena = arena, .arena_bytes = n->model->arena_bytes,
+	                    .parallel_for = parallel_for, .pool = pool};
 	return n->model->call(&c);
+}
+
+int ig_native_run(struct ig_native *n, const void *const *inputs, void *const *outputs, void *arena)
+{
+	return ig_native_run_on(n, inputs, outputs, arena, NULL, NULL);
 }

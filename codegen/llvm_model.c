@@ -9,13 +9,14 @@
 
 /* Fields of struct ig_call by offset: the emitted code is for 64-bit targets, whatever this compiler runs on. */
 enum { CALL_SIZE = 0, CALL_VERSION = 4, CALL_N_INPUTS = 8, CALL_N_OUTPUTS = 12, CALL_INPUTS = 16, CALL_OUTPUTS = 24, CALL_ARENA = 32,
-       CALL_ARENA_BYTES = 40, CALL_BYTES = 80 };
+       CALL_ARENA_BYTES = 40, CALL_PARALLEL_FOR = 64, CALL_POOL = 72, CALL_BYTES = 80 };
 enum { ARENA_ALIGN = 64 };
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(offsetof(struct ig_call, version) == CALL_VERSION && offsetof(struct ig_call, n_inputs) == CALL_N_INPUTS &&
                offsetof(struct ig_call, n_outputs) == CALL_N_OUTPUTS && offsetof(struct ig_call, inputs) == CALL_INPUTS &&
                offsetof(struct ig_call, outputs) == CALL_OUTPUTS && offsetof(struct ig_call, arena) == CALL_ARENA &&
-               offsetof(struct ig_call, arena_bytes) == CALL_ARENA_BYTES && sizeof(struct ig_call) == CALL_BYTES, "struct ig_call");
+               offsetof(struct ig_call, arena_bytes) == CALL_ARENA_BYTES &&
+               offsetof(struct ig_call, parallel_for) == CALL_PARALLEL_FOR && offsetof(struct ig_call, pool) == CALL_POOL && sizeof(struct ig_call) == CALL_BYTES, "struct ig_call");
 #endif
 
 static LLVMValueRef global(struct ig_ll *l, const char *suffix, LLVMValueRef init, LLVMLinkage linkage)
@@ -64,8 +65,7 @@ bool ig_ll_weights(struct ig_ll *l)
 	return true;
 }
 
-/* Begins `int NAME_suffix(params)`. */
-static LLVMValueRef begin(struct ig_ll *l, const char *suffix, LLVMTypeRef ret, LLVMTypeRef *param, int n, LLVMLinkage linkage)
+LLVMValueRef ig_ll_begin(struct ig_ll *l, const char *suffix, LLVMTypeRef ret, LLVMTypeRef *param, int n, LLVMLinkage linkage)
 {
 	struct ig_arena *a = ig_arena_new();
 	l->fn = LLVMAddFunction(l->mod, ig_arena_printf(a, "%s_%s", l->p->name, suffix), LLVMFunctionType(ret, param, (unsigned)n, false));
@@ -106,7 +106,7 @@ static LLVMValueRef misaligned(struct ig_ll *l, LLVMValueRef p)
 }
 
 /* The program's hook is a function of this process: its address stands in the code. */
-static void call_hook(struct ig_ll *l, int kernel, LLVMValueRef arena)
+void ig_ll_call_hook(struct ig_ll *l, int kernel, LLVMValueRef arena)
 {
 	LLVMTypeRef param[3] = {l->ptr, l->i32, l->ptr}, type = LLVMFunctionType(LLVMVoidTypeInContext(l->ctx), param, 3, false);
 	LLVMValueRef fn = LLVMConstIntToPtr(ig_ll_i64(l, (int64_t)(uintptr_t)l->p->hook), l->ptr);
@@ -115,23 +115,18 @@ static void call_hook(struct ig_ll *l, int kernel, LLVMValueRef arena)
 		LLVMBuildCall2(l->b, type, fn, a, 3, "");
 }
 
-/* Runs the kernels; io: the inputs, then the outputs, then the arena. */
-static void call_kernels(struct ig_ll *l, LLVMValueRef *io)
+void ig_ll_call_kernel(struct ig_ll *l, int kernel, LLVMValueRef *io)
 {
 	const struct kir_module *m = l->m;
 	int n_io = m->n_inputs + m->n_outputs, n_in;
 	int *used = ig_xcalloc((size_t)n_io + 1, sizeof *used);
 	LLVMValueRef *a = ig_xcalloc((size_t)n_io + 2, sizeof *a);
-	for (int i = 0; i < m->n_funcs; i++) {
-		int n = ig_ll_func_io(m, m->func[i], used, &n_in);
-		a[0] = l->weights;
-		a[1] = io[n_io];
-		for (int k = 0; k < n; k++)
-			a[2 + k] = io[k < n_in ? used[k] : m->n_inputs + used[k]];
-		call_hook(l, i, io[n_io]);
-		LLVMBuildCall2(l->b, LLVMGlobalGetValueType(l->kernel[i]), l->kernel[i], a, (unsigned)n + 2, "");
-	}
-	call_hook(l, m->n_funcs, io[n_io]);
+	int n = ig_ll_func_io(m, m->func[kernel], used, &n_in);
+	a[0] = l->weights;
+	a[1] = io[n_io];
+	for (int k = 0; k < n; k++)
+		a[2 + k] = io[k < n_in ? used[k] : m->n_inputs + used[k]];
+	LLVMBuildCall2(l->b, LLVMGlobalGetValueType(l->kernel[kernel]), l->kernel[kernel], a, (unsigned)n + 2, "");
 	free(used);
 	free(a);
 }
@@ -144,10 +139,14 @@ static LLVMValueRef emit_body(struct ig_ll *l)
 	LLVMValueRef *io = ig_xcalloc((size_t)n, sizeof *io);
 	for (int i = 0; i < n; i++)
 		t[i] = l->ptr;
-	LLVMValueRef fn = begin(l, "body", LLVMVoidTypeInContext(l->ctx), t, n, LLVMInternalLinkage);
+	LLVMValueRef fn = ig_ll_begin(l, "body", LLVMVoidTypeInContext(l->ctx), t, n, LLVMInternalLinkage);
 	for (int i = 0; i < n; i++)
 		io[i] = LLVMGetParam(fn, (unsigned)i);
-	call_kernels(l, io);
+	for (int i = 0; i < l->m->n_funcs; i++) {
+		ig_ll_call_hook(l, i, io[n - 1]);
+		ig_ll_call_kernel(l, i, io);
+	}
+	ig_ll_call_hook(l, l->m->n_funcs, io[n - 1]);
 	LLVMBuildRetVoid(l->b);
 	free(t);
 	free(io);
@@ -167,7 +166,7 @@ static void emit_run(struct ig_ll *l, LLVMValueRef body)
 	LLVMValueRef *io = ig_xcalloc((size_t)n, sizeof *io);
 	for (int i = 0; i < n; i++)
 		t[i] = l->ptr;
-	begin(l, "run", l->i32, t, n, LLVMExternalLinkage);
+	ig_ll_begin(l, "run", l->i32, t, n, LLVMExternalLinkage);
 	for (int i = 0; i < n; i++)
 		io[i] = LLVMGetParam(l->fn, (unsigned)i);
 	check(l, any_null(l, io, need), IG_ERR_NULL);
@@ -176,6 +175,20 @@ static void emit_run(struct ig_ll *l, LLVMValueRef body)
 	finish(l, body, io);
 	free(t);
 	free(io);
+}
+
+/* With a caller's parallel_for the parts run through it. */
+static void finish_threads(struct ig_ll *l, LLVMValueRef threads, LLVMValueRef call, LLVMValueRef *io)
+{
+	int n = l->m->n_inputs + l->m->n_outputs + 1;
+	LLVMBasicBlockRef parallel = LLVMAppendBasicBlockInContext(l->ctx, l->fn, "parallel"), serial = LLVMAppendBasicBlockInContext(l->ctx, l->fn, "serial");
+	io[n] = ig_ll_load(l, l->ptr, ig_ll_gep(l, call, CALL_PARALLEL_FOR));
+	LLVMBuildCondBr(l->b, is_null(l, io[n]), serial, parallel);
+	LLVMPositionBuilderAtEnd(l->b, parallel);
+	io[n + 1] = ig_ll_load(l, l->ptr, ig_ll_gep(l, call, CALL_POOL));
+	LLVMBuildCall2(l->b, LLVMGlobalGetValueType(threads), threads, io, (unsigned)n + 2, "");
+	LLVMBuildRet(l->b, ig_ll_i32(l, IG_OK));
+	LLVMPositionBuilderAtEnd(l->b, serial);
 }
 
 /* Reads the pointers of an array of `n`, which is null-checked, into io. */
@@ -192,12 +205,12 @@ static LLVMValueRef field_is(struct ig_ll *l, LLVMValueRef call, int field, LLVM
 	return LLVMBuildICmp(l->b, p, ig_ll_load(l, l->i32, ig_ll_gep(l, call, field)), ig_ll_i32(l, v), "");
 }
 
-static LLVMValueRef emit_call(struct ig_ll *l, LLVMValueRef body)
+static LLVMValueRef emit_call(struct ig_ll *l, LLVMValueRef body, LLVMValueRef threads)
 {
 	const struct kir_module *m = l->m;
 	int n = m->n_inputs + m->n_outputs;
-	LLVMValueRef *io = ig_xcalloc((size_t)n + 1, sizeof *io);
-	LLVMValueRef fn = begin(l, "call", l->i32, &l->ptr, 1, LLVMExternalLinkage), c = LLVMGetParam(fn, 0);
+	LLVMValueRef *io = ig_xcalloc((size_t)n + 3, sizeof *io);
+	LLVMValueRef fn = ig_ll_begin(l, "call", l->i32, &l->ptr, 1, LLVMExternalLinkage), c = LLVMGetParam(fn, 0);
 	check(l, is_null(l, c), IG_ERR_NULL);
 	check(l, field_is(l, c, CALL_SIZE, LLVMIntULT, CALL_BYTES), IG_ERR_VERSION);
 	check(l, field_is(l, c, CALL_VERSION, LLVMIntNE, IG_MODEL_VERSION), IG_ERR_VERSION);
@@ -212,6 +225,8 @@ static LLVMValueRef emit_call(struct ig_ll *l, LLVMValueRef body)
 		check(l, LLVMBuildICmp(l->b, LLVMIntULT, bytes, ig_ll_i64(l, m->arena_bytes), ""), IG_ERR_ARENA);
 		check(l, misaligned(l, io[n]), IG_ERR_ARENA);
 	}
+	if (threads)
+		finish_threads(l, threads, c, io);
 	finish(l, body, io);
 	free(io);
 	return fn;
@@ -306,7 +321,7 @@ bool ig_ll_model(struct ig_ll *l)
 {
 	if (l->p->n_in != l->m->n_inputs || l->p->n_out != l->m->n_outputs)
 		IG_BUG("%s: the program and its kernels differ in inputs or outputs", l->p->name);
-	LLVMValueRef body = emit_body(l), call = emit_call(l, body);
+	LLVMValueRef body = emit_body(l), threads = l->m->threads > 1 ? ig_ll_threads(l) : NULL, call = emit_call(l, body, threads);
 	emit_run(l, body);
 	return emit_desc(l, call);
 }

@@ -1,5 +1,6 @@
 /* Lowering: the graph to a module of the kernel IR. Layout gives every value its memory, then each node gets one function from its operation's schedule. */
 #include "codegen/lower.h"
+#include "codegen/split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -188,7 +189,10 @@ struct kir_module *ig_lower(const struct ig_graph *g, const struct ig_target *t,
 		L.view[v].name = g->value[v].name ? ig_arena_strdup(L.m->arena, g->value[v].name) : "";
 		L.dense[v].buf = -1;
 	}
-	bool ok = lower_nodes(&L) && ig_memplan(L.m, L.o, d) && kir_verify(L.m, d);
+	bool ok = lower_nodes(&L);
+	if (ok)
+		ig_split(L.m, t, L.o->threads);
+	ok = ok && ig_memplan(L.m, L.o, d) && kir_verify(L.m, d);
 	free(L.fact);
 	ig_arena_free(L.arena);
 	if (ok)

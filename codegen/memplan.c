@@ -49,6 +49,21 @@ static void find_liveness(struct kir_module *m)
 		}
 }
 
+/* Parts of a region run at the same time: what lives in some of its functions lives in all of it. */
+static void widen_to_regions(struct kir_module *m)
+{
+	for (int first = 0, end; m->threads > 1 && first < m->n_funcs; first = end) {
+		end = kir_region_end(m, first);
+		for (int i = 0; i < m->n_bufs; i++) {
+			struct kir_buffer *b = &m->buf[i];
+			if (b->first >= first && b->first < end)
+				b->first = first;
+			if (b->last >= first && b->last < end)
+				b->last = end - 1;
+		}
+	}
+}
+
 static bool too_large(const struct kir_module *m, const char *what, struct ig_diag *d)
 {
 	ig_error(d, IG_NOLOC, "%s: the %s of the model exceed what can be addressed; make the model or its input smaller", m->name, what);
@@ -129,6 +144,7 @@ static bool place(struct kir_module *m, const struct order *order, int n, bool k
 bool ig_memplan(struct kir_module *m, const struct ig_lower_options *o, struct ig_diag *d)
 {
 	find_liveness(m);
+	widen_to_regions(m);
 	if (!plan_constants(m, d))
 		return false;
 	struct order *order = ig_xcalloc((size_t)m->n_bufs + 1, sizeof *order);

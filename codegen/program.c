@@ -79,6 +79,8 @@ struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, co
 		p->out[i].name = param_name(a, p, g->output_name && g->output_name[i] ? g->output_name[i] : ig_value(g, g->output[i])->name);
 	}
 	p->hash = ig_hash_bytes(t->name, strlen(t->name), ig_hash(g));
+	if (m->threads > 1)
+		p->hash = ig_hash_bytes(&m->threads, sizeof m->threads, p->hash);
 	return p;
 }
 

@@ -72,6 +72,6 @@ void ig_callmem_end(struct ig_callmem *c)
 
 void ig_callmem_run(const struct ig_callmem *c, struct ig_native *n)
 {
-	if (ig_native_run(n, (const void *const *)c->in, c->out, c->arena) != IG_OK)
+	if (ig_native_run_on(n, (const void *const *)c->in, c->out, c->arena, c->pool ? ig_pool_for : NULL, c->pool) != IG_OK)
 		IG_BUG("the compiled object refused its own engine's call");
 }

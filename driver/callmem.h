@@ -5,6 +5,7 @@
 
 struct ig_native;
 struct ig_callmem {
+	struct ig_pool *pool; /* threads of a call, set by the owner; NULL: this one */
 	const struct ig_graph *g;
 	void **in, **out, *arena;
 };

@@ -15,8 +15,10 @@
 #define MOST_CALLS 200000
 #define MOST_PROFILED 300
 
-struct layer {
-	const struct kir_func *f;
+struct layer { /* a kernel; with several threads a region */
+	int first, n_funcs, parts;
+	const char *name;
+	int64_t macs;
 	double *samples, seconds;
 	double limit; /* seconds that the CPU's peak, or the memory, needs at least */
 	const char *bound;
@@ -31,6 +33,7 @@ struct bench {
 	double *calls;
 	int64_t n_calls, n_profiled;
 	struct layer *layer;
+	int n_layers;
 	/* of the profiled run */
 	double last, overhead; /* the hook's own time */
 	int64_t round;
@@ -42,6 +45,8 @@ static bool make_buffers(struct bench *b)
 	if (ig_opt_given(b->s.o, IG_OPT_DATA) && !(ds = ig_session_data(&b->s, false)))
 		return false;
 	ig_callmem_begin(&b->mem, b->s.quant, b->m->arena_bytes, ds ? ig_dataset_sample(ds, 0) : NULL);
+	if (b->m->threads > 1)
+		b->mem.pool = ig_pool_new(b->m->threads);
 	if (ds)
 		ig_dataset_free(ds);
 	return true;
@@ -102,6 +107,34 @@ static void measure_overhead(struct bench *b)
 	}
 }
 
+/* Regions are named after their layers, each once. */
+static void name_layer(struct bench *b, struct layer *l)
+{
+	const char *name = b->m->func[l->first]->layer;
+	for (int i = l->first; i < l->first + l->n_funcs; i++) {
+		const struct kir_func *f = b->m->func[i];
+		bool seen = false;
+		l->macs += f->macs;
+		for (int k = l->first; k < i && !seen; k++)
+			seen = strcmp(b->m->func[k]->layer, f->layer) == 0;
+		if (!seen && i > l->first)
+			name = ig_arena_printf(b->m->arena, "%s + %s", name, f->layer);
+	}
+	l->name = name;
+}
+
+static void list_layers(struct bench *b)
+{
+	b->layer = ig_xcalloc((size_t)b->m->n_funcs + 1, sizeof *b->layer);
+	for (int i = 0, end; i < b->m->n_funcs; i = end) {
+		end = b->m->threads > 1 ? kir_region_end(b->m, i) : i + 1;
+		struct layer *l = &b->layer[b->n_layers++];
+		*l = (struct layer){.first = i, .n_funcs = end - i, .parts = b->m->threads > 1 ? b->m->func[end - 1]->part + 1 : 1};
+		l->samples = ig_xcalloc((size_t)b->n_profiled + 1, sizeof(double));
+		name_layer(b, l);
+	}
+}
+
 static bool profile(struct bench *b)
 {
 	struct ig_program p = *b->program;
@@ -111,16 +144,14 @@ static bool profile(struct bench *b)
 	if (!n)
 		return false;
 	b->n_profiled = b->n_calls < MOST_PROFILED ? b->n_calls : MOST_PROFILED;
-	b->layer = ig_xcalloc((size_t)b->m->n_funcs + 1, sizeof *b->layer);
-	for (int i = 0; i < b->m->n_funcs; i++)
-		b->layer[i] = (struct layer){.f = b->m->func[i], .samples = ig_xcalloc((size_t)b->n_profiled + 1, sizeof(double))};
+	list_layers(b);
 	measure_overhead(b);
 	for (int i = 0; i < 5; i++)
 		ig_callmem_run(&b->mem, n);
 	for (b->round = 0; b->round < b->n_profiled; b->round++)
 		ig_callmem_run(&b->mem, n);
 	ig_native_free(n);
-	for (int i = 0; i < b->m->n_funcs; i++) {
+	for (int i = 0; i < b->n_layers; i++) {
 		struct layer *l = &b->layer[i];
 		qsort(l->samples, (size_t)b->n_profiled, sizeof *l->samples, by_value);
 		l->seconds = percentile(l->samples, b->n_profiled, 0.5) - b->overhead;
@@ -138,25 +169,36 @@ static bool is_float(const struct bench *b, const struct kir_func *f)
 	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[1])->dtype == IG_DT_F32;
 }
 
-/* Constants come from where all of the model's memory fits, activations from where those of this layer fit. */
+static void add_bytes(const struct bench *b, const struct kir_func *f, bool *seen, int64_t *constants, int64_t *others)
+{
+	for (int i = 0; i < f->n; i++) {
+		const struct kir_inst *in = &f->inst[i];
+		if (!kir_ops[in->op].has_addr || seen[in->addr.buf])
+			continue;
+		const struct kir_buffer *buf = &b->m->buf[in->addr.buf];
+		*(buf->space == KIR_CONSTANT ? constants : others) += buf->count * kir_elem_bytes(buf->elem);
+		seen[in->addr.buf] = true;
+	}
+}
+
+/* Constants come from where all of the model's memory fits, activations from where those of this layer fit. Peaks are those of one core. */
 static void find_limit(struct bench *b, struct layer *l)
 {
 	const struct kir_module *m = b->m;
 	bool *seen = ig_xcalloc((size_t)m->n_bufs + 1, sizeof *seen);
 	int64_t constants = 0, others = 0;
-	for (int i = 0; i < l->f->n; i++) {
-		const struct kir_inst *in = &l->f->inst[i];
-		if (!kir_ops[in->op].has_addr || seen[in->addr.buf])
-			continue;
-		const struct kir_buffer *buf = &m->buf[in->addr.buf];
-		*(buf->space == KIR_CONSTANT ? &constants : &others) += buf->count * kir_elem_bytes(buf->elem);
-		seen[in->addr.buf] = true;
+	double product = 0;
+	bool flt = false;
+	for (int i = l->first; i < l->first + l->n_funcs; i++) {
+		const struct kir_func *f = m->func[i];
+		add_bytes(b, f, seen, &constants, &others);
+		flt |= is_float(b, f);
+		product += (double)f->macs / (is_float(b, f) ? b->peak.fma : b->peak.dot);
 	}
 	free(seen);
 	double memory = (double)constants / ig_peak_bandwidth(&b->peak, m->const_bytes + m->arena_bytes) + (double)others / ig_peak_bandwidth(&b->peak, others);
-	double product = (double)l->f->macs / (is_float(b, l->f) ? b->peak.fma : b->peak.dot);
-	l->limit = product > memory ? product : memory;
-	l->bound = product <= memory ? "memory" : is_float(b, l->f) ? "float" : "dot";
+	l->limit = (product > memory ? product : memory) / l->parts;
+	l->bound = product <= memory ? "memory" : flt ? "float" : "dot";
 }
 
 static int by_loss(const void *x, const void *y)
@@ -201,7 +243,7 @@ static void print_json(const struct bench *b)
 	cpu_name(cpu, sizeof cpu);
 	json_object_set_new(root, "cpu", json_string(cpu));
 	json_object_set_new(root, "target", json_string(b->s.target->name));
-	json_object_set_new(root, "threads", json_integer(1));
+	json_object_set_new(root, "threads", json_integer(b->m->threads > 1 ? b->m->threads : 1));
 	json_object_set_new(root, "calls", json_integer(b->n_calls));
 	json_object_set_new(latency, "median", json_real(median * 1e3));
 	json_object_set_new(latency, "min", json_real(b->calls[0] * 1e3));
@@ -219,12 +261,12 @@ static void print_json(const struct bench *b)
 	}
 	json_object_set_new(peak, "memory", levels);
 	json_object_set_new(root, "peak", peak);
-	for (int i = 0; i < b->m->n_funcs; i++) {
+	for (int i = 0; i < b->n_layers; i++) {
 		const struct layer *l = &b->layer[i];
 		json_t *o = json_object();
-		json_object_set_new(o, "name", json_string(l->f->layer));
+		json_object_set_new(o, "name", json_string(l->name));
 		json_object_set_new(o, "ms", json_real(l->seconds * 1e3));
-		json_object_set_new(o, "macs", json_integer(l->f->macs));
+		json_object_set_new(o, "macs", json_integer(l->macs));
 		json_object_set_new(o, "limit", json_string(l->bound));
 		json_object_set_new(o, "limit_ms", json_real(l->limit * 1e3));
 		json_object_set_new(o, "fraction", json_real(l->limit / l->seconds));
@@ -240,27 +282,31 @@ static void print_text(const struct bench *b)
 	char cpu[128], number[32];
 	double median = percentile(b->calls, b->n_calls, 0.5), sum = 0, limits = 0;
 	cpu_name(cpu, sizeof cpu);
-	printf("%s, target %s, one thread\n", cpu, b->s.target->name);
+	printf("%s, target %s, ", cpu, b->s.target->name);
+	if (b->mem.pool)
+		printf("%d threads\n", b->m->threads);
+	else
+		puts("one thread");
 	printf("peaks: %.0f GMAC/s int8, %.0f GMAC/s float; reading", b->peak.dot * 1e-9, b->peak.fma * 1e-9);
 	for (int i = 0; i < IG_PEAK_LEVELS; i++)
 		printf("%s %.0f GB/s (%" PRId64 " KB)", i ? "," : "", b->peak.level[i].bandwidth * 1e-9, b->peak.level[i].bytes >> 10);
 	printf("\nlatency of %" PRId64 " calls: median %.4f ms, min %.4f, 90 %% %.4f, 99 %% %.4f; %s MACs, %.1f GMAC/s\n\n", b->n_calls, median * 1e3,
 	       b->calls[0] * 1e3, percentile(b->calls, b->n_calls, 0.9) * 1e3, percentile(b->calls, b->n_calls, 0.99) * 1e3,
 	       ig_human(number, (double)all_macs(b)), (double)all_macs(b) / median * 1e-9);
-	for (int i = 0; i < b->m->n_funcs; i++) {
+	for (int i = 0; i < b->n_layers; i++) {
 		sum += b->layer[i].seconds;
 		limits += b->layer[i].limit;
 	}
-	int shown = ig_opt_given(b->s.o, IG_OPT_WORST) && b->s.o->number[IG_OPT_WORST] < b->m->n_funcs ? (int)b->s.o->number[IG_OPT_WORST] : b->m->n_funcs;
+	int shown = ig_opt_given(b->s.o, IG_OPT_WORST) && b->s.o->number[IG_OPT_WORST] < b->n_layers ? (int)b->s.o->number[IG_OPT_WORST] : b->n_layers;
 	struct ig_table *t = ig_table_new(titles, 8);
 	for (int i = 0; i < shown; i++) {
 		const struct layer *l = &b->layer[i];
-		ig_table_cell(t, "%s", l->f->layer);
+		ig_table_cell(t, "%s", l->name);
 		ig_table_cell(t, "%.2f", l->seconds * 1e6);
 		ig_table_cell(t, "%.1f %%", 100 * l->seconds / sum);
-		ig_table_cell(t, "%s", l->f->macs ? ig_human(number, (double)l->f->macs) : "-");
-		if (l->f->macs)
-			ig_table_cell(t, "%.1f", (double)l->f->macs / l->seconds * 1e-9);
+		ig_table_cell(t, "%s", l->macs ? ig_human(number, (double)l->macs) : "-");
+		if (l->macs)
+			ig_table_cell(t, "%.1f", (double)l->macs / l->seconds * 1e-9);
 		else
 			ig_table_cell(t, "-");
 		ig_table_cell(t, "%.2f", l->limit * 1e6);
@@ -300,18 +346,19 @@ static bool measure(struct bench *b)
 	if (!profile(b) || !ig_peak_measure(&b->peak, b->s.target, b->s.diag))
 		return false;
 	qsort(b->calls, (size_t)b->n_calls, sizeof *b->calls, by_value);
-	for (int i = 0; i < b->m->n_funcs; i++)
+	for (int i = 0; i < b->n_layers; i++)
 		find_limit(b, &b->layer[i]);
-	qsort(b->layer, (size_t)b->m->n_funcs, sizeof *b->layer, by_loss);
+	qsort(b->layer, (size_t)b->n_layers, sizeof *b->layer, by_loss);
 	return true;
 }
 
 static void release(struct bench *b)
 {
-	for (int i = 0; b->layer && i < b->m->n_funcs; i++)
+	for (int i = 0; b->layer && i < b->n_layers; i++)
 		free(b->layer[i].samples);
 	free(b->layer);
 	free(b->calls);
+	ig_pool_free(b->mem.pool);
 	ig_callmem_end(&b->mem);
 	ig_program_free(b->program);
 	if (b->m)
@@ -340,8 +387,10 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_CALIBRATION, NULL},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},
+	{IG_OPT_DIM, NULL},
 	{IG_OPT_TARGET, NULL},
 	{IG_OPT_SCHEDULES, NULL},
+	{IG_OPT_THREADS, NULL},
 	{IG_OPT_DATA, "time with the first of these samples (default: invented numbers)"},
 	{IG_OPT_CALLS, NULL},
 	{IG_OPT_WORST, NULL},
@@ -353,7 +402,8 @@ const struct ig_command ig_cmd_bench = {
 	.name = "bench",
 	.args = "MODEL",
 	.summary = "latency of the compiled model, each layer's distance from this CPU's limits",
-	.text = "Compiles the model for this CPU and times it in one thread: the distribution of whole\n"
+	.text = "Compiles the model for this CPU and times it in one thread (--threads: on several; the\n"
+	        "rows are then regions, groups of layers between two waits): the distribution of whole\n"
 	        "calls, then each layer by itself in a second build that reads the clock between\n"
 	        "layers. A layer's limit is the time that its multiply-accumulates take at the CPU's\n"
 	        "peak, or its constants and activations at the bandwidth of the cache that holds them,\n"

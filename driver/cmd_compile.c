@@ -382,6 +382,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_SCHEDULES, NULL},
 	{IG_OPT_TUNE, NULL},
 	{IG_OPT_TUNE_SECONDS, NULL},
+	{IG_OPT_THREADS, "split each call into N parts, which run through the caller's parallel_for (default 1, at most 32); results do not depend on it"},
 	{IG_OPT_MAX_ARENA, NULL},
 	{IG_OPT_WEIGHT_SECTION, NULL},
 	{IG_OPT_DUMP_AFTER, NULL},

@@ -424,6 +424,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_TARGET, NULL},
 	{IG_OPT_MAX_LOSS, NULL},
 	{IG_OPT_MIN_AGREEMENT, NULL},
+	{IG_OPT_THREADS, "split each call of the native engine over N threads (default 1, at most 32); results do not depend on it"},
 	{IG_OPT_JOBS, NULL},
 	{IG_OPT_OUTPUT, NULL},
 	{IG_OPT_VERIFY, NULL},

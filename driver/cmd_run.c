@@ -268,6 +268,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_QCONFIG, NULL},
 	{IG_OPT_DIM, NULL},
 	{IG_OPT_DUMP_TENSORS, NULL},
+	{IG_OPT_THREADS, "split each call of the native engine over N threads (default 1, at most 32); results do not depend on it"},
 	{IG_OPT_JOBS, NULL},
 	{IG_OPT_VERIFY, NULL},
 	{IG_OPT_JSON, NULL},

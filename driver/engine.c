@@ -151,6 +151,7 @@ struct ig_engine {
 	const struct ig_code *code; /* what runs where there is no interpreter of the graph */
 	struct kir_interp *kir;
 	void *arena;
+	struct ig_pool *pool; /* threads of a native call; NULL: this one */
 	void **out; /* of code */
 	const void *const *in; /* of the last run */
 	IG_VEC(struct ig_vid) stored; /* interp: values that are not constants */
@@ -188,6 +189,8 @@ struct ig_engine *ig_engine_new(struct ig_machine *m, enum ig_engine_kind kind)
 	}
 	if (kind == IG_ENGINE_KIR)
 		e->kir = kir_interp_new(e->code->module);
+	else if (e->code->module->threads > 1)
+		e->pool = ig_pool_new(e->code->module->threads);
 	e->arena = ig_xaligned((size_t)e->code->module->arena_bytes);
 	e->out = ig_xcalloc((size_t)e->g->n_outputs + 1, sizeof *e->out);
 	for (int i = 0; i < e->g->n_outputs; i++)
@@ -201,6 +204,7 @@ void ig_engine_free(struct ig_engine *e)
 		return;
 	if (e->interp)
 		ig_interp_free(e->interp);
+	ig_pool_free(e->pool);
 	if (e->kir)
 		kir_interp_free(e->kir);
 	for (int i = 0; e->out && i < e->g->n_outputs; i++)
@@ -219,7 +223,7 @@ bool ig_engine_run(struct ig_engine *e, const void *const *in)
 		ig_interp_run(e->interp, in);
 	else if (e->kir)
 		kir_interp_run(e->kir, in, e->out, e->arena);
-	else if (ig_native_run(e->code->native, in, e->out, e->arena) != IG_OK)
+	else if (ig_native_run_on(e->code->native, in, e->out, e->arena, e->pool ? ig_pool_for : NULL, e->pool) != IG_OK)
 		IG_BUG("the compiled object refused its own engine's call");
 	return true;
 }

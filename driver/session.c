@@ -73,6 +73,8 @@ int ig_session_check(const struct ig_opts *o)
 		return ig_usage_error(o->cmd, "--tune reads its file too: give one of --tune and --schedules");
 	if (ig_opt_given(o, IG_OPT_TUNE_SECONDS) && !ig_opt_given(o, IG_OPT_TUNE))
 		return ig_usage_error(o->cmd, "--tune-seconds needs --tune");
+	if (ig_opt_given(o, IG_OPT_THREADS) && o->number[IG_OPT_THREADS] > IG_MAX_THREADS)
+		return ig_usage_error(o->cmd, "--threads is at most %d", IG_MAX_THREADS);
 	if (ig_opt_given(o, IG_OPT_DUMP_DIR) && !ig_opt_given(o, IG_OPT_DUMP_AFTER))
 		return ig_usage_error(o->cmd, "--dump-dir needs --dump-after");
 	status = check_dims(o);
@@ -323,9 +325,14 @@ bool ig_session_prepare(struct ig_session *s, const char *path)
 	return ig_session_stats(s) && ig_session_quantize(s);
 }
 
+int ig_session_threads(const struct ig_session *s)
+{
+	return ig_opt_given(s->o, IG_OPT_THREADS) ? (int)s->o->number[IG_OPT_THREADS] : 1;
+}
+
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep)
 {
-	struct ig_lower_options lo = {.keep = keep, .schedules = s->schedules};
+	struct ig_lower_options lo = {.keep = keep, .threads = ig_session_threads(s), .schedules = s->schedules};
 	struct kir_module *m = ig_lower(s->quant, s->target, &lo, s->diag);
 	if (m && s->ctx.verify && !kir_verify(m, s->diag)) {
 		kir_module_free(m);

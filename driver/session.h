@@ -40,6 +40,7 @@ bool ig_session_stats(struct ig_session *s);    /* from --calibration; an error 
 bool ig_session_quantize(struct ig_session *s); /* sets quant */
 /* All of it: load, float half, statistics, quantize half. True with s->stopped when --stop-after was reached on the way. */
 bool ig_session_prepare(struct ig_session *s, const char *path);
+int ig_session_threads(const struct ig_session *s); /* --threads, 1 without it */
 /* Lowers quant for s->target. */
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep);
 bool ig_session_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d); /* last < 0: all; INT64_MAX: to the end */

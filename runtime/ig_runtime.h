@@ -54,6 +54,7 @@ struct ig_model_desc {
 	const struct ig_io *inputs, *outputs;
 	int (*call)(const void *ig_call);
 };
+/* Calls part(ctx, i) once for each i from 0 to n - 1, on any threads and in any order, and returns when all have returned. */
 typedef void (*ig_parallel_for)(void *pool, void (*part)(void *ctx, int i), void *ctx, int n);
 struct ig_call {
 	uint32_t size; /* sizeof(struct ig_call) of the caller */
@@ -65,11 +66,16 @@ struct ig_call {
 	uint64_t arena_bytes;
 	const void *weights; /* NULL: embedded */
 	void *state;
-	ig_parallel_for parallel_for; /* NULL: serial */
+	ig_parallel_for parallel_for; /* NULL: serial; used by programs compiled for several threads */
 	void *pool;
 };
 uint64_t ig_cpu_features(void);                                /* rt_cpu.c: of the CPU it runs on */
 int ig_model_supported(const struct ig_model_desc *m);         /* 1: this CPU has what the object needs */
+/* rt_pool.c: threads for ig_call (parallel_for = ig_pool_for, pool = the pool). They spin for some microseconds after a call, then sleep. One call at a time:
+   concurrent calls of a model need a pool each. `threads` includes the caller's, up to 32; where no more can be started the pool has fewer. NULL: no memory. */
+struct ig_pool *ig_pool_new(int threads);
+void ig_pool_free(struct ig_pool *pool);
+void ig_pool_for(void *pool, void (*part)(void *ctx, int i), void *ctx, int n);
 #ifdef __cplusplus
 }
 #endif

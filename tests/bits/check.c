@@ -1,6 +1,7 @@
 /* The same-bytes suite.
 
      bits_check engines FIRST STEP COUNT
+     bits_check threads FIRST STEP COUNT
      bits_check model FILE DATA FIRST COUNT
    compare the graph interpreter (the norm), the kernel-IR interpreter for every target, and the native object of every target this CPU runs (or of a stand-in with
    the same instructions): every stored tensor, with and without reuse of memory. `engines` takes random graphs, seeds FIRST, FIRST + STEP, ... until COUNT
@@ -34,7 +35,7 @@ struct run {
 	const void *const **in;
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
-	int64_t graphs, dull, emitted;
+	int64_t graphs, dull, emitted, parts;
 	struct bits_counts counts;
 };
 
@@ -60,7 +61,7 @@ static bool begin_case(struct run *r, uint64_t seed)
 		return false;
 	}
 	r->what = ig_arena_printf(r->a, "seed %llu (%s, %s)", (unsigned long long)seed, bits_flavour_names[r->c.flavour], r->c.preset);
-	r->again = ig_arena_printf(r->a, "engines %llu 1 1", (unsigned long long)seed);
+	r->again = ig_arena_printf(r->a, "engines|threads %llu 1 1", (unsigned long long)seed);
 	r->samples = SAMPLES;
 	r->in = IG_NEWN(r->a, const void *const *, SAMPLES);
 	for (int s = 0; s < SAMPLES; s++)
@@ -161,6 +162,7 @@ struct engine {
 	struct kir_interp *kir;      /* or */
 	struct ig_native *native;
 	struct ig_program *program;
+	struct ig_pool *pool;        /* of native, with several threads */
 	void *arena, *out[MAX_OUTPUTS];
 };
 
@@ -199,7 +201,7 @@ static void run_engine(struct run *r, struct engine *e, int sample)
 		memset(e->out[i], 0xa5, tensor_bytes(ig_vtype(r->g, r->g->output[i])));
 	if (e->kir)
 		kir_interp_run(e->kir, r->in[sample], e->out, e->arena);
-	else if (ig_native_run(e->native, r->in[sample], e->out, e->arena) != 0)
+	else if (ig_native_run_on(e->native, r->in[sample], e->out, e->arena, e->pool ? ig_pool_for : NULL, e->pool) != 0)
 		wrong(r, e->name, e->target, sample, "the result of the call", 0);
 	compare_outputs(r, e, sample);
 	if (e->keep)
@@ -253,6 +255,36 @@ static int add_engines(struct run *r, const struct ig_target *t, bool keep, bool
 	return n;
 }
 
+/* The same split over threads, wherever it can be, as if waiting cost nothing: parts in the reverse order in the interpreter, on a pool in the object. */
+static int add_threads(struct run *r, const struct ig_target *t, bool keep, int threads, struct engine *e)
+{
+	struct ig_target eager = *t;
+	eager.sync_cycles = 1;
+	struct kir_module *m = ig_lower(r->g, &eager, &(struct ig_lower_options){.keep = keep, .threads = threads}, r->d);
+	if (!m) {
+		wrong(r, "lowering for threads", t->name, 0, "nothing: it refuses, so all", 0);
+		return 0;
+	}
+	int n = 0;
+	for (int i = 1; i < m->n_funcs; i++)
+		r->parts += m->func[i]->part > m->func[i - 1]->part;
+	e[n++] = (struct engine){.name = "kernel IR (parts reversed)", .target = t->name, .m = m, .keep = keep, .kir = kir_interp_new(m)};
+	kir_interp_reverse(e[0].kir, true);
+	if (t->triple && ig_target_runs_here(t)) {
+		struct ig_program *p = ig_program_new(r->g->name, r->g, m, t);
+		struct ig_native *obj = ig_native_new(p, r->d);
+		if (obj)
+			e[n++] = (struct engine){.name = "object (threads)", .target = t->name, .m = m, .keep = keep, .native = obj, .program = p,
+			                         .pool = ig_pool_new(threads)};
+		else
+			wrong(r, "object (threads)", t->name, 0, "nothing: it does not load, so all", 0);
+	}
+	for (int i = 0; i < n; i++)
+		add_memory(r, &e[i]);
+	e[n - 1].owns_module = true;
+	return n;
+}
+
 static void free_engine(const struct run *r, struct engine *e)
 {
 	for (int i = 0; i < r->g->n_outputs; i++)
@@ -260,9 +292,22 @@ static void free_engine(const struct run *r, struct engine *e)
 	free(e->arena);
 	kir_interp_free(e->kir);
 	ig_native_free(e->native);
+	ig_pool_free(e->pool);
 	ig_program_free(e->program);
 	if (e->owns_module)
 		kir_module_free(e->m);
+}
+
+/* Every sample through every engine, which are released then. */
+static void run_engines(struct run *r, struct engine *e, int n)
+{
+	for (int s = 0; s < r->samples; s++) {
+		ig_interp_run(r->it, r->in[s]);
+		for (int i = 0; i < n; i++)
+			run_engine(r, &e[i], s);
+	}
+	for (int i = n - 1; i >= 0; i--)
+		free_engine(r, &e[i]);
 }
 
 /* reuse: also without `keep`. The kernel IR of wide targets is quickest to interpret: `few` leaves the others' to their objects. */
@@ -276,13 +321,18 @@ static void check_graph(struct run *r, bool reuse, bool few)
 		if (reuse || t[i]->vector_bytes == 64)
 			n += add_engines(r, t[i], false, !few, &e[n]);
 	}
-	for (int s = 0; s < r->samples; s++) {
-		ig_interp_run(r->it, r->in[s]);
-		for (int i = 0; i < n; i++)
-			run_engine(r, &e[i], s);
-	}
-	for (int i = n - 1; i >= 0; i--)
-		free_engine(r, &e[i]);
+	run_engines(r, e, n);
+}
+
+/* Two and three threads; a seed's target and whether memory is reused alternate. */
+static void check_threads(struct run *r, uint64_t seed)
+{
+	int n_targets, n = 0;
+	struct engine e[MAX_ENGINES];
+	const struct ig_target *const *t = ig_targets(&n_targets);
+	for (int threads = 2; threads <= 3; threads++)
+		n += add_threads(r, t[(seed + (uint64_t)threads) % (uint64_t)n_targets], (seed / 2 + (uint64_t)threads) % 2, threads, &e[n]);
+	run_engines(r, e, n);
 }
 
 static void report_compared(const struct run *r)
@@ -324,17 +374,22 @@ static bool covered(const struct run *r)
 	return ok;
 }
 
-static int engines(struct run *r, uint64_t first, uint64_t step, int64_t count)
+static int engines(struct run *r, uint64_t first, uint64_t step, int64_t count, bool threads)
 {
 	for (uint64_t seed = first; r->graphs < count && seed < first + step * (uint64_t)(10 * count + 1); seed += step) {
 		if (begin_case(r, seed)) {
 			note_case(r);
-			check_graph(r, seed % 2 == 0 || count == 1, false);
+			if (threads)
+				check_threads(r, seed);
+			else
+				check_graph(r, seed % 2 == 0 || count == 1, false);
 		}
 		end_case(r);
 	}
 	report(r);
-	return r->wrong == 0 && covered(r) && r->graphs == count ? 0 : 1;
+	if (threads)
+		printf("%lld parts beside the first of their region\n", (long long)r->parts);
+	return r->wrong == 0 && covered(r) && r->graphs == count && (!threads || count < 100 || r->parts > count) ? 0 : 1;
 }
 
 static int model(struct run *r, const char *path, const char *data, int64_t first, int64_t count)
@@ -343,6 +398,8 @@ static int model(struct run *r, const char *path, const char *data, int64_t firs
 	if (!m)
 		return 1;
 	check_graph(r, true, true);
+	for (uint64_t seed = 0; seed < 4; seed++)
+		check_threads(r, seed);
 	printf("%s, %d samples: ", r->g->name, r->samples);
 	report_compared(r);
 	ig_interp_free(r->it);
@@ -491,8 +548,8 @@ int main(int argc, char **argv)
 	struct run r = {0};
 	int status = 2;
 	r.d = ig_diag_new(stderr, false);
-	if (argc == 5 && !strcmp(argv[1], "engines"))
-		status = engines(&r, number(argv[2]), number(argv[3]), (int64_t)number(argv[4]));
+	if (argc == 5 && (!strcmp(argv[1], "engines") || !strcmp(argv[1], "threads")))
+		status = engines(&r, number(argv[2]), number(argv[3]), (int64_t)number(argv[4]), !strcmp(argv[1], "threads"));
 	else if (argc == 6 && !strcmp(argv[1], "model"))
 		status = model(&r, argv[2], argv[3], (int64_t)number(argv[4]), (int64_t)number(argv[5]));
 	else if (argc == 7 && !strcmp(argv[1], "emit"))
@@ -500,7 +557,7 @@ int main(int argc, char **argv)
 	else if (argc == 8 && !strcmp(argv[1], "emit-model"))
 		status = emit_model(&r, argv[2], argv[3], argv[4], argv[5], (int64_t)number(argv[6]), (int64_t)number(argv[7]));
 	else
-		fprintf(stderr, "usage: bits_check engines FIRST STEP COUNT | model FILE DATA FIRST COUNT | emit FOLDER TARGET FIRST STEP COUNT |\n"
+		fprintf(stderr, "usage: bits_check engines|threads FIRST STEP COUNT | model FILE DATA FIRST COUNT | emit FOLDER TARGET FIRST STEP COUNT |\n"
 		                "       emit-model FOLDER TARGET FILE DATA FIRST COUNT\n");
 	ig_diag_free(r.d);
 	return status;

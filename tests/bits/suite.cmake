@@ -4,6 +4,8 @@ target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_fro
 foreach(part 0 1)
   add_test(NAME bits.engines.${part} COMMAND bits_check engines ${part} 2 200)
 endforeach()
+add_test(NAME bits.threads COMMAND bits_check threads 0 1 200)
+set_tests_properties(bits.threads PROPERTIES LABELS bits TIMEOUT 900)
 find_program(IG_PYTHON3 python3)
 set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm)
 foreach(config ${bits_configs})

@@ -22,7 +22,7 @@ MAY = {
 }
 GENERATED = {"frontend": {"frontend_parser.h", "frontend_lexer.h"}}
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h"}
-HOSTED = {"runtime/rt_cpu.c", "runtime/rt_model.c"}  # the runtime's optional hosted parts
+HOSTED = {"runtime/rt_cpu.c", "runtime/rt_model.c", "runtime/rt_pool.c"}  # the runtime's optional hosted parts
 LIBRARIES = {"jansson.h": {"driver", "frontend"}, "zip.h": {"driver", "frontend"}, "onnx.pb-c.h": {"onnx"}}
 PREFIX = re.compile(r"(ig|kir|kb)_")
 LIBM = re.compile(r"(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|tanh|sinh|cosh|asin|acos|atan|atan2|cbrt|erf|erfc|tgamma|lgamma|hypot)[fl]?$")
