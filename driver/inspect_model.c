@@ -68,16 +68,25 @@ static const char *rule_text(struct ig_arena *a, const struct ig_session *s, con
 	IG_BUG("rule kind %d", (int)r->kind);
 }
 
+/* The observer, and what is not the usual of it. */
+static const char *spec_text(struct ig_arena *a, const struct ig_qspec *q)
+{
+	const char *s = ig_observer_names[q->observer];
+	if (q->scheme == IG_SCHEME_POWER_OF_TWO || (q->scheme == IG_SCHEME_SYMMETRIC && !ig_dtypes[q->dtype].is_signed))
+		s = ig_arena_printf(a, "%s %s", s, ig_scheme_names[q->scheme]);
+	return ig_arena_printf(a, "%s%s", s, q->reduce_range ? " 7-bit" : "");
+}
+
 /* What observes the layer's values: activations/weights. */
 static const char *observers(struct ig_arena *a, const struct ig_session *s, const struct ig_node *n)
 {
 	if (n->precision != IG_PREC_INT8)
 		return "";
 	const struct ig_qconfig *q = ig_node_qconfig(s->qconfig, n);
-	const char *act = ig_arena_printf(a, "%s%s", ig_observer_names[q->act.observer], q->act.reduce_range ? " 7-bit" : "");
+	const char *act = spec_text(a, &q->act);
 	if (!has_macs(n))
 		return act;
-	return ig_arena_printf(a, "%s, weights %s%s", act, ig_observer_names[q->weight.observer], q->weight.per_channel ? " per channel" : "");
+	return ig_arena_printf(a, "%s, weights %s%s", act, spec_text(a, &q->weight), q->weight.per_channel ? " per channel" : "");
 }
 
 static const char *shape(struct ig_arena *a, const struct ig_type *t)

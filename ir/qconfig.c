@@ -3,23 +3,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const ig_observer_names[IG_OBS_COUNT] = {"minmax", "moving_average", "histogram", "mse"};
+const char *const ig_observer_names[IG_OBS_COUNT] = {"minmax", "moving_average", "histogram", "mse", "percentile", "entropy", "fixed"};
+const char *const ig_scheme_names[IG_SCHEME_COUNT] = {"affine", "symmetric", "power_of_two"};
+const char *const ig_mode_names[IG_MODE_COUNT] = {"static", "dynamic", "weight_only", "float16", "bfloat16"};
 
-#define ACT(obs, reduce) {.observer = (obs), .averaging = 0.01, .bins = 2048, .reduce_range = (reduce)}
-#define WEIGHT(per_ch, narrow_range) {.observer = IG_OBS_MINMAX, .per_channel = (per_ch), .narrow = (narrow_range)}
+#define COMMON .averaging = 0.01, .bins = 2048, .percentile = 99.99
+#define ACT(obs, reduce) {.dtype = IG_DT_U8, .observer = (obs), .reduce_range = (reduce), COMMON}
+#define WEIGHT(obs, per_ch, narrow_range) \
+	{.dtype = IG_DT_S8, .observer = (obs), .scheme = IG_SCHEME_SYMMETRIC, .per_channel = (per_ch), .narrow = (narrow_range), COMMON}
+#define TORCH(act_obs, reduce, weight_obs, per_ch) .act = ACT(act_obs, reduce), .weight = WEIGHT(weight_obs, per_ch, false)
 
-/* `default` is ours: the full 8-bit range of activations, and what agrees best with float over the five example models (docs/numerics.md). The others are PyTorch's default QConfigs of the engines of the same names. */
+/* `default` is ours: the full 8-bit range of activations, and what agrees best with float over the five example models (docs/numerics.md). The others are PyTorch's
+   default QConfigs: get_default_qconfig of the engines' names, default_qat_qconfig, default_dynamic_qconfig and float16_dynamic_qconfig. */
 static const struct {
 	const char *name;
 	struct ig_qconfig config;
 } presets[] = {
-    {"default", {.act = ACT(IG_OBS_MSE, false), .weight = WEIGHT(true, true)}},
-    {"fbgemm", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true, false), .bias_float32 = true}},
-    {"x86", {.act = ACT(IG_OBS_HISTOGRAM, true), .weight = WEIGHT(true, false), .bias_float32 = true}},
-    {"qnnpack", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(false, false)}},
-    {"onednn", {.act = ACT(IG_OBS_HISTOGRAM, false), .weight = WEIGHT(true, false)}},
+    {"default", {.act = ACT(IG_OBS_MSE, false), .weight = WEIGHT(IG_OBS_MINMAX, true, true)}},
+    {"fbgemm", {TORCH(IG_OBS_HISTOGRAM, true, IG_OBS_MINMAX, true), .bias_float32 = true, .fixed_ranges = true}},
+    {"x86", {TORCH(IG_OBS_HISTOGRAM, true, IG_OBS_MINMAX, true), .bias_float32 = true, .fixed_ranges = true}},
+    {"qnnpack", {TORCH(IG_OBS_HISTOGRAM, false, IG_OBS_MINMAX, false), .fixed_ranges = true}},
+    {"onednn", {TORCH(IG_OBS_HISTOGRAM, false, IG_OBS_MINMAX, true), .fixed_ranges = true}},
+    {"default_qat", {TORCH(IG_OBS_MOVING_AVERAGE, true, IG_OBS_MOVING_AVERAGE, false), .bias_float32 = true, .fixed_ranges = true}},
+    {"default_dynamic", {.mode = IG_MODE_DYNAMIC, TORCH(IG_OBS_MINMAX, false, IG_OBS_MINMAX, false)}},
+    {"float16_dynamic", {.mode = IG_MODE_FLOAT16, TORCH(IG_OBS_MINMAX, false, IG_OBS_MINMAX, false)}},
 };
-static const char *const preset_names[] = {"default", "fbgemm", "x86", "qnnpack", "onednn"};
+static const char *const preset_names[] = {"default", "fbgemm", "x86", "qnnpack", "onednn", "default_qat", "default_dynamic", "float16_dynamic"};
+
+void ig_qspec_limits(const struct ig_qspec *q, int32_t *qmin, int32_t *qmax)
+{
+	int bits = ig_dtypes[q->dtype].bits;
+	*qmin = ig_dtypes[q->dtype].is_signed ? -(1 << (bits - 1)) : 0;
+	*qmax = *qmin + (1 << bits) - 1;
+	if (q->limited) {
+		*qmin = q->quant_min;
+		*qmax = q->quant_max;
+	} else {
+		*qmin += q->narrow;
+	}
+	if (q->reduce_range) { /* floor division, as Python's */
+		*qmin = *qmin / 2 - (*qmin < 0 && *qmin % 2);
+		*qmax = *qmax / 2 - (*qmax < 0 && *qmax % 2);
+	}
+}
 
 const struct ig_qconfig *ig_qconfig_preset(const char *name)
 {

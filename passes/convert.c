@@ -10,21 +10,20 @@ bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qc
 {
 	const char *name = ig_value(k->g, v)->name;
 	const struct ig_stat *st = k->c->stats ? ig_stats_find(k->c->stats, name) : NULL;
-	float lo, hi, scale;
-	int32_t zp, qmax = q->act.reduce_range ? 127 : 255;
-	if (!st || !ig_range(st, q, &lo, &hi)) {
+	struct ig_qspec spec = ig_result_qspec(q, ig_def(k->g, v)->op);
+	float lo = 0, hi = 0;
+	if (spec.observer != IG_OBS_FIXED && (!st || !ig_range(st, &spec, &lo, &hi))) {
 		if (!k->c->stats)
 			ig_error(k->c->diag, loc, "`%s` needs a range: give calibration data or a state (--calibration), or `skip` the layer", name);
 		else if (!st)
 			ig_error(k->c->diag, loc, "the calibration state has nothing on `%s`: it was made from another model; calibrate again", name);
-		else if (q->act.observer == IG_OBS_MOVING_AVERAGE && !st->has_average)
+		else if (spec.observer == IG_OBS_MOVING_AVERAGE && !st->has_average)
 			ig_error(k->c->diag, loc, "the calibration state has no moving average of `%s`: calibrate again with this quantize block", name);
 		else
 			ig_error(k->c->diag, loc, "`%s` was never seen with a finite value in calibration: it has no range", name);
 		return false;
 	}
-	ig_affine_qparams(lo, hi, 0, qmax, &scale, &zp);
-	*out = ig_graph_qparam1(k->g, IG_DT_U8, scale, zp, 0, qmax);
+	*out = ig_activation_qparam(k->g, &spec, lo, hi);
 	return true;
 }
 

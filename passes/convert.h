@@ -28,6 +28,10 @@ bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n);
 bool ig_convert_keeps_params(enum ig_op op);
 /* Parameters of a value by its statistics and a QConfig; false after a diagnostic at `loc`. */
 bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
+/* Parameters of an activation with this range, in the graph's form. */
+struct ig_qid ig_activation_qparam(struct ig_graph *g, const struct ig_qspec *spec, float lo, float hi);
+/* How an operation's result is quantized: as activations are, unless the QConfig fixes the range of such results. */
+struct ig_qspec ig_result_qspec(const struct ig_qconfig *q, enum ig_op op);
 /* Weights (operand 1) to s8 and bias (operand 2) to i32 for an input of scale s_x; false after a diagnostic. */
 bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32_t zp_x, const struct ig_qconfig *q);
 /* u8 parameters of a constant operand, from its own data. */

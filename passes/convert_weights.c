@@ -13,8 +13,9 @@
 struct weights {
 	const float *w, *b; /* b NULL: none */
 	int64_t oc, per;    /* weights of a channel */
-	int32_t qmin, qmax;
-	bool bias_f32; /* the bias stays float */
+	const struct ig_qspec *spec;
+	int32_t qmin, qmax; /* its limits */
+	bool bias_f32;      /* the bias stays float */
 };
 
 static int32_t quantize_weight(float w, float scale, int32_t qmin, int32_t qmax)
@@ -24,15 +25,17 @@ static int32_t quantize_weight(float w, float scale, int32_t qmin, int32_t qmax)
 }
 
 /* The scale of n weights by the observer. */
-static float weight_scale(const float *w, int64_t n, const struct weights *p, enum ig_observer observer)
+static float weight_scale(const float *w, int64_t n, const struct weights *p)
 {
-	float lo = 0, hi = 0;
+	float lo = 0, hi = 0, full, best_scale;
+	int32_t zero;
 	for (int64_t i = 0; i < n; i++) {
 		lo = w[i] < lo ? w[i] : lo;
 		hi = w[i] > hi ? w[i] : hi;
 	}
-	float full = ig_symmetric_scale(lo, hi, p->qmin, p->qmax), best_scale = full;
-	if (observer != IG_OBS_MSE)
+	ig_qspec_params(p->spec, lo, hi, &full, &zero);
+	best_scale = full;
+	if (p->spec->observer != IG_OBS_MSE || p->spec->scheme == IG_SCHEME_POWER_OF_TWO)
 		return full;
 	double best = INFINITY;
 	for (int k = 0; k < MSE_STEPS; k++) {
@@ -54,9 +57,9 @@ static float weight_scale(const float *w, int64_t n, const struct weights *p, en
 static float *weight_scales(const struct weights *p, float s_x, const struct ig_qconfig *q)
 {
 	float *scale = ig_xcalloc((size_t)p->oc + 1, sizeof *scale);
-	float whole = q->weight.per_channel ? 0 : weight_scale(p->w, p->oc * p->per, p, q->weight.observer);
+	float whole = q->weight.per_channel ? 0 : weight_scale(p->w, p->oc * p->per, p);
 	for (int64_t c = 0; c < p->oc; c++)
-		scale[c] = q->weight.per_channel ? weight_scale(p->w + c * p->per, p->per, p, q->weight.observer) : whole;
+		scale[c] = q->weight.per_channel ? weight_scale(p->w + c * p->per, p->per, p) : whole;
 	for (int64_t c = 0; c < p->oc && p->b && !p->bias_f32; c++) {
 		float least = (float)(fabs((double)p->b[c]) / ((double)s_x * 0x1p30));
 		if (q->weight.per_channel)
@@ -111,8 +114,8 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	struct weights p = {.w = wt->data, .b = bt ? bt->data : NULL, .oc = wt->type.dim[0]};
 	p.per = p.oc ? ig_elems(&wt->type) / p.oc : 0;
 	p.bias_f32 = q->bias_float32 && !q->requantize_fixed; /* the fixed form has integers only */
-	p.qmin = (q->weight.reduce_range ? -64 : -128) + q->weight.narrow;
-	p.qmax = q->weight.reduce_range ? 63 : 127;
+	p.spec = &q->weight;
+	ig_qspec_limits(p.spec, &p.qmin, &p.qmax);
 	if (!check_finite(&p, n, k->c->diag))
 		return false;
 	float *scale = weight_scales(&p, s_x, q);
@@ -153,8 +156,7 @@ bool ig_convert_constant_qparam(struct ig_convert *k, struct ig_vid v, const str
 {
 	const struct ig_tensor *t = ig_const_data(k->g, v);
 	const float *x = t->data;
-	float lo = 0, hi = 0, scale;
-	int32_t zp, qmax = q->act.reduce_range ? 127 : 255;
+	float lo = 0, hi = 0;
 	for (int64_t i = 0, n = ig_elems(&t->type); i < n; i++) {
 		if (!isfinite(x[i])) {
 			ig_error(k->c->diag, loc, "constant `%s`: element %lld is %g; it must be finite to be quantized", ig_value(k->g, v)->name, (long long)i, (double)x[i]);
@@ -163,7 +165,6 @@ bool ig_convert_constant_qparam(struct ig_convert *k, struct ig_vid v, const str
 		lo = x[i] < lo ? x[i] : lo;
 		hi = x[i] > hi ? x[i] : hi;
 	}
-	ig_affine_qparams(lo, hi, 0, qmax, &scale, &zp);
-	*out = ig_graph_qparam1(k->g, IG_DT_U8, scale, zp, 0, qmax);
+	*out = ig_activation_qparam(k->g, &q->act, lo, hi);
 	return true;
 }

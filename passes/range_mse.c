@@ -1,4 +1,4 @@
-/* Full search for the range of least squared error, with the quantizer that will run (scale and zero point as ig_affine_qparams gives them, values
+/* Full search for the range of least squared error, with the quantizer that will run (scale and zero point as ig_qspec_params gives them, values
    outside saturate). Prefix sums of count, x and x^2 over the grid make one candidate cost one step per level; the search goes from coarse to fine. */
 #include "ir/detmath.h"
 #include "passes/range.h"
@@ -44,11 +44,12 @@ static void below(const struct sums *p, double x, double out[3])
 		out[k] = i >= p->n ? p->s[p->n][k] : p->s[i][k] + part * (p->s[i + 1][k] - p->s[i][k]);
 }
 
-static double error_of(const struct sums *p, float lo, float hi, int32_t qmin, int32_t qmax)
+static double error_of(const struct sums *p, float lo, float hi, const struct ig_qspec *spec)
 {
 	float scale;
-	int32_t zp;
-	ig_affine_qparams(lo, hi, qmin, qmax, &scale, &zp);
+	int32_t zp, qmin, qmax;
+	ig_qspec_limits(spec, &qmin, &qmax);
+	ig_qspec_params(spec, lo, hi, &scale, &zp);
 	double prev[3] = {0, 0, 0}, err = 0, s = scale;
 	for (int32_t q = qmin; q <= qmax; q++) {
 		double next[3], v = s * (q - zp);
@@ -60,22 +61,22 @@ static double error_of(const struct sums *p, float lo, float hi, int32_t qmin, i
 	return err;
 }
 
-void ig_range_mse(const struct ig_stat *st, int32_t qmin, int32_t qmax, float *lo, float *hi)
+void ig_range_mse(const struct ig_stat *st, const struct ig_qspec *q, float *lo, float *hi)
 {
 	float mn = st->min < 0 ? st->min : 0, mx = st->max > 0 ? st->max : 0;
 	*lo = mn;
 	*hi = mx;
-	if (mn == mx)
+	if (mn == mx || ig_dtypes[q->dtype].bits > 8) /* with 16 bits no end is worth clipping, and the search would take a step for each of 65,536 levels */
 		return;
 	struct sums p;
 	sums_init(&p, st);
 	/* fractions of mn and mx; an end at zero has the one candidate */
-	double best = error_of(&p, mn, mx, qmin, qmax), at_lo = 1, at_hi = 1;
+	double best = error_of(&p, mn, mx, q), at_lo = 1, at_hi = 1;
 	for (int i = 1; i <= COARSE; i++) {
 		for (int j = 1; j <= COARSE; j++) {
 			if ((mn == 0 && i != COARSE) || (mx == 0 && j != COARSE))
 				continue;
-			double e = error_of(&p, (float)(mn * (double)i / COARSE), (float)(mx * (double)j / COARSE), qmin, qmax);
+			double e = error_of(&p, (float)(mn * (double)i / COARSE), (float)(mx * (double)j / COARSE), q);
 			if (e < best) {
 				best = e;
 				at_lo = (double)i / COARSE;
@@ -92,7 +93,7 @@ void ig_range_mse(const struct ig_stat *st, int32_t qmin, int32_t qmax, float *l
 				double f = mid_lo + step * i, g = mid_hi + step * j;
 				if (f <= 0 || g <= 0 || f > 1 || g > 1 || (mn == 0 && i) || (mx == 0 && j))
 					continue;
-				double e = error_of(&p, (float)(mn * f), (float)(mx * g), qmin, qmax);
+				double e = error_of(&p, (float)(mn * f), (float)(mx * g), q);
 				if (e < best) {
 					best = e;
 					at_lo = f;

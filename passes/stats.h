@@ -52,8 +52,9 @@ bool ig_stats_is_state(const char *path); /* by its magic */
 double ig_stat_outside(const struct ig_stat *st, float lo, float hi);
 void ig_warn_shift(const struct ig_stats *calibrated, const struct ig_stats *evaluated, struct ig_diag *d);
 
-/* A range for u8/s8 quantization by the QConfig's method; then scale and zero point as PyTorch's observers compute them. */
-bool ig_range(const struct ig_stat *st, const struct ig_qconfig *q, float *lo, float *hi);
+/* A range by the specification's observer; then scale and zero point by its scheme, as PyTorch's observers compute them. */
+bool ig_range(const struct ig_stat *st, const struct ig_qspec *q, float *lo, float *hi); /* false: never observed */
+void ig_qspec_params(const struct ig_qspec *q, float lo, float hi, float *scale, int32_t *zp);
 void ig_affine_qparams(float lo, float hi, int32_t qmin, int32_t qmax, float *scale, int32_t *zp);
 float ig_symmetric_scale(float lo, float hi, int32_t qmin, int32_t qmax);
 #endif

@@ -1,6 +1,8 @@
 quantize {
   default dynamic
   type relu float16
-  layer "a" static(activations: percentile(u8))
-  default static(weights: minmax(s4))
+  match /b/ default_dynamic
+  layer "a" static(weights: minmax(s4))
+  default bfloat16(weights: minmax)
+  default dynamic(activations: minmax)
 }

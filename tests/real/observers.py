@@ -14,6 +14,7 @@ import models
 models.env.need("numpy", "torch")
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import torch.ao.quantization as ao  # noqa: E402
 from torch.ao.quantization import observer as obs  # noqa: E402
 
 warnings.filterwarnings("ignore")
@@ -106,6 +107,47 @@ def check_weights(tool, count, name, x):
     count.check("s8 affine", got == (np.float32(s.item()), int(z.item())), f"{name}: torch {s.item()} {z.item()}, ours {got}")
 
 
+def check_schemes(tool, count, name, x):
+    """Types, schemes, limits, reduce_range: as MinMaxObserver has them."""
+    for dtype, ours in ((torch.quint8, "u8"), (torch.qint8, "s8"), (torch.int16, "s16")):
+        for scheme, word in ((torch.per_tensor_affine, "affine"), (torch.per_tensor_symmetric, "symmetric")):
+            for limits in (None, (0, 100), (-100, 90)):
+                for reduce in (False, True):
+                    if (reduce and (ours == "s16" or (ours == "u8" and word == "symmetric"))) or (limits and (ours == "s16" or (limits[0] < 0) == (ours == "u8"))):
+                        continue
+                    t = obs.MinMaxObserver(dtype=dtype, qscheme=scheme, reduce_range=reduce, **(dict(zip(("quant_min", "quant_max"), limits)) if limits else {}))
+                    t(torch.from_numpy(x.copy()))
+                    s, z = t.calculate_qparams()
+                    low, high = limits or (0, 0)
+                    got = tool.ask(f"params {ours} {word} {int(reduce)} {low} {high} {float(x.min()).hex()} {float(x.max()).hex()}")
+                    same = np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item())
+                    count.check("types, schemes, limits", same, f"{name} {ours} {word} {limits} {reduce}: torch {s.item()} {z.item()}, ours {got}")
+
+
+PRESETS = {"x86": ao.get_default_qconfig("x86"), "fbgemm": ao.get_default_qconfig("fbgemm"), "qnnpack": ao.get_default_qconfig("qnnpack"), "onednn": ao.get_default_qconfig("onednn"),
+           "default_qat": ao.default_qat_qconfig, "default_dynamic": ao.default_dynamic_qconfig}
+
+
+def check_presets(tool, count, name, x):
+    """The presets' observers from the data to scale and zero point; activations of those whose range does not come from a histogram search, which stops at noise."""
+    for preset, config in PRESETS.items():
+        w = config.weight()
+        rows = x[:, :200]
+        w(torch.from_numpy(rows.copy()))
+        theirs = [np.float32(v) for v in w.calculate_qparams()[0].tolist()]
+        ours = [np.float32(float.fromhex(v)) for v in tool.ask(f"weights {preset} {len(rows)} {rows.shape[1]}", *rows)]
+        count.check("presets, weights", ours == theirs, f"{name} {preset}: torch {theirs[:3]}, ours {ours[:3]}")
+        if preset != "default_qat":
+            continue
+        t = config.activation()
+        for sample in x:
+            t(torch.from_numpy(sample.copy()))
+        s, z = t.calculate_qparams()
+        got = tool.ask(f"preset {preset} {len(x)} {x.shape[1]}", *x)
+        same = np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item())
+        count.check("presets, activations", same, f"{name} {preset}: torch {s.item()} {z.item()}, ours {got}")
+
+
 def error(x, scale, zp):
     q = np.clip(np.rint(x.astype(np.float64) / float(scale)) + zp, 0, 255)
     return float((((q - zp) * float(scale) - x) ** 2).sum())
@@ -129,6 +171,8 @@ def main():
     for name, x in tensors(sys.argv[1]):
         check_direct(tool, count, name, x)
         check_weights(tool, count, name, x)
+        check_schemes(tool, count, name, x)
+        check_presets(tool, count, name, x)
         check_histogram(tool, count, ratios, name, x)
     for what, n in count.n.items():
         print(f"{what:40} {n:6} compared, {count.bad.get(what, 0)} differ")

@@ -185,7 +185,8 @@ static void test_mse(void **state)
 			ig_stat_add(st, x, N);
 			float lo, hi;
 			clock_t start = clock();
-			ig_range_mse(st, 0, qmax, &lo, &hi);
+			struct ig_qspec spec = {.dtype = IG_DT_U8, .reduce_range = qmax == 127};
+			ig_range_mse(st, &spec, &lo, &hi);
 			double ms = 1e3 * (double)(clock() - start) / CLOCKS_PER_SEC;
 			double found = quantization_error(x, N, lo, hi, qmax), best = quantization_error(x, N, st->min, st->max, qmax);
 			for (int i = 0; i < TRIES; i++)
@@ -202,22 +203,22 @@ static void test_methods(void **state)
 	(void)state;
 	struct ig_stats *s = ig_stats_new(0);
 	struct ig_stat *st = ig_stats_get(s, "x");
-	struct ig_qconfig q = *ig_qconfig_preset("default");
+	struct ig_qspec q = ig_qconfig_preset("default")->act;
 	float lo, hi, x[3] = {-1, 0, 3};
 	assert_false(ig_range(st, &q, &lo, &hi)); /* never observed */
 	ig_stat_add(st, x, 3);
-	q.act.observer = IG_OBS_MINMAX;
+	q.observer = IG_OBS_MINMAX;
 	assert_true(ig_range(st, &q, &lo, &hi) && lo == -1 && hi == 3);
-	q.act.observer = IG_OBS_MOVING_AVERAGE;
+	q.observer = IG_OBS_MOVING_AVERAGE;
 	assert_false(ig_range(st, &q, &lo, &hi)); /* the state has none */
-	for (int o = 0; o < IG_OBS_COUNT; o++) {  /* all zero in calibration: works, and saturates later */
+	for (int o = 0; o < IG_OBS_FIXED; o++) {  /* all zero in calibration: works, and saturates later */
 		struct ig_stat *z = ig_stats_get(s, "zero");
 		z->has_average = true;
 		z->averaging = 0.01f;
 		float zero[2] = {0, -0.0f}, scale;
 		int32_t zp;
 		ig_stat_add(z, zero, 2);
-		q.act.observer = (enum ig_observer)o;
+		q.observer = (enum ig_observer)o;
 		assert_true(ig_range(z, &q, &lo, &hi));
 		ig_affine_qparams(lo, hi, 0, 255, &scale, &zp);
 		assert_true(scale == EPS && zp == 0);
@@ -233,11 +234,113 @@ static void test_methods(void **state)
 	ig_stats_free(s);
 }
 
+static void test_schemes(void **state)
+{
+	(void)state;
+	static const struct {
+		struct ig_qspec q;
+		float lo, hi, scale;
+		int32_t zp, qmin, qmax;
+	} t[] = {
+	    {{.dtype = IG_DT_U8}, -1, 3, 4 / 255.0f, 64, 0, 255},
+	    {{.dtype = IG_DT_S8}, -1, 3, 4 / 255.0f, -64, -128, 127},
+	    {{.dtype = IG_DT_S8, .reduce_range = true}, -1, 126, 1, -63, -64, 63},
+	    {{.dtype = IG_DT_U8, .scheme = IG_SCHEME_SYMMETRIC}, -1, 255, 2, 128, 0, 255},
+	    {{.dtype = IG_DT_S8, .scheme = IG_SCHEME_SYMMETRIC}, -1, 255, 2, 0, -128, 127},
+	    {{.dtype = IG_DT_U8, .scheme = IG_SCHEME_SYMMETRIC, .limited = true, .quant_min = 0, .quant_max = 15}, -15, 0, 2, 7, 0, 15},
+	    {{.dtype = IG_DT_U8, .limited = true, .quant_min = 10, .quant_max = 20}, 0, 5, 0.5f, 10, 10, 20},
+	    {{.dtype = IG_DT_S8, .limited = true, .quant_min = -127, .quant_max = 127, .reduce_range = true, .scheme = IG_SCHEME_SYMMETRIC}, -127, 0, 2, 0, -64, 63},
+	    {{.dtype = IG_DT_S8, .scheme = IG_SCHEME_POWER_OF_TWO}, -1, 128, 2, 0, -128, 127}, /* 128 / 127.5, raised */
+	    {{.dtype = IG_DT_S8, .scheme = IG_SCHEME_POWER_OF_TWO}, -127.5f, 0, 1, 0, -128, 127},
+	    {{.dtype = IG_DT_S8, .scheme = IG_SCHEME_SYMMETRIC, .narrow = true}, -1, 127, 1, 0, -127, 127},
+	    {{.dtype = IG_DT_U8, .observer = IG_OBS_FIXED, .scale = 1.0 / 256}, 7, 8, 1 / 256.0f, 0, 0, 255},
+	    {{.dtype = IG_DT_S16, .scheme = IG_SCHEME_SYMMETRIC}, -65535, 0, 2, 0, -32768, 32767},
+	};
+	for (size_t i = 0; i < IG_COUNTOF(t); i++) {
+		float scale;
+		int32_t zp, qmin, qmax;
+		ig_qspec_limits(&t[i].q, &qmin, &qmax);
+		ig_qspec_params(&t[i].q, t[i].lo, t[i].hi, &scale, &zp);
+		assert_true(scale == t[i].scale);
+		assert_int_equal(zp, t[i].zp);
+		assert_int_equal(qmin, t[i].qmin);
+		assert_int_equal(qmax, t[i].qmax);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const float *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+/* The share of the values within the range is what was asked for, to what one bin holds; one-sided data keeps its end at zero. */
+static void test_percentile(void **state)
+{
+	(void)state;
+	enum { N = 20000 };
+	float *x = malloc(N * sizeof *x);
+	for (int kind = 0; kind < 4; kind++)
+		for (int p = 0; p < 3; p++) {
+			static const double percent[] = {90, 99, 100};
+			rng_state = 11;
+			make_values(kind, x, N);
+			struct ig_stats *s = ig_stats_new(0);
+			struct ig_stat *st = ig_stats_get(s, "x");
+			ig_stat_add(st, x, N);
+			float lo, hi;
+			ig_range_percentile(st, percent[p], &lo, &hi);
+			qsort(x, N, sizeof *x, compare);
+			int below = 0, above = 0;
+			for (int i = 0; i < N; i++) {
+				below += x[i] < lo;
+				above += x[i] > hi;
+			}
+			int out = (int)lrint(N * (100 - percent[p]) / 100), slack = N / 200;
+			assert_in_range(below + above, out > slack ? out - slack : 0, out + slack);
+			if (st->min >= 0)
+				assert_true(lo == st->min);
+			else if (st->max > 0)
+				assert_in_range(below, out / 2 > slack ? out / 2 - slack : 0, out / 2 + slack);
+			if (percent[p] == 100)
+				assert_true(lo == st->min && hi == st->max);
+			ig_stats_free(s);
+		}
+	free(x);
+}
+
+/* Far outliers are cut off, and a distribution without tails is not. */
+static void test_entropy(void **state)
+{
+	(void)state;
+	enum { N = 40000 };
+	float *x = malloc(N * sizeof *x), lo, hi;
+	for (int kind = 0; kind < 2; kind++) {
+		struct ig_stats *s = ig_stats_new(0);
+		struct ig_stat *st = ig_stats_get(s, "x");
+		rng_state = 3;
+		for (int i = 0; i < N; i++)
+			x[i] = (float)(kind == 0 ? uniform() : uniform() + uniform() + uniform() - 1.5);
+		if (kind == 1)
+			x[0] = 30;
+		ig_stat_add(st, x, N);
+		ig_range_entropy(st, 256, &lo, &hi);
+		print_message("[%g, %g] of [%g, %g]\n", (double)lo, (double)hi, (double)st->min, (double)st->max);
+		if (kind == 0)
+			assert_true(lo == st->min && hi == st->max);
+		else
+			assert_true(lo < -1 && hi > 1 && hi < 8);
+		ig_stats_free(s);
+	}
+	free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_affine),   cmocka_unit_test(test_symmetric), cmocka_unit_test(test_l2_search),
 	    cmocka_unit_test(test_resample), cmocka_unit_test(test_mse),       cmocka_unit_test(test_methods),
+	    cmocka_unit_test(test_schemes),  cmocka_unit_test(test_percentile), cmocka_unit_test(test_entropy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,11 @@ static void test_presets(void **state)
 		assert_false(q->skip);
 		assert_int_equal(q->act.bins, 2048);
 		assert_true(q->act.averaging == 0.01);
-		assert_int_equal(q->weight.observer, IG_OBS_MINMAX);
+		assert_int_equal(q->act.dtype, IG_DT_U8);
+		assert_int_equal(q->weight.dtype, IG_DT_S8);
+		assert_int_equal(q->weight.scheme, IG_SCHEME_SYMMETRIC);
+		assert_int_equal(q->weight.observer, !strcmp(names[i], "default_qat") ? IG_OBS_MOVING_AVERAGE : IG_OBS_MINMAX);
+		assert_int_equal(q->mode, !strcmp(names[i], "default_dynamic") ? IG_MODE_DYNAMIC : !strcmp(names[i], "float16_dynamic") ? IG_MODE_FLOAT16 : IG_MODE_STATIC);
 		assert_false(q->weight.reduce_range);
 	}
 	assert_null(ig_qconfig_preset("fbgem"));
@@ -48,7 +52,7 @@ static void test_pytorch(void **state)
 static void test_names(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"minmax", "moving_average", "histogram", "mse"};
+	static const char *const names[] = {"minmax", "moving_average", "histogram", "mse", "percentile", "entropy", "fixed"};
 	assert_int_equal(IG_OBS_COUNT, IG_COUNTOF(names));
 	for (int i = 0; i < IG_OBS_COUNT; i++)
 		assert_string_equal(ig_observer_names[i], names[i]);

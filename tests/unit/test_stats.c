@@ -238,8 +238,7 @@ static void test_only_nan(void **state)
 	ig_stat_add(st, x, 2);
 	assert_true(st->nans == 1 && st->infs == 1 && !(st->min <= st->max));
 	float lo, hi;
-	struct ig_qconfig q = *ig_qconfig_preset("default");
-	assert_false(ig_range(st, &q, &lo, &hi));
+	assert_false(ig_range(st, &ig_qconfig_preset("default")->act, &lo, &hi));
 	size_t n;
 	free(file_bytes(s, &n));
 	struct ig_diag *d = ig_diag_new(stderr, false);
