@@ -98,6 +98,18 @@ bool ig_lower_constant(struct ig_lower *L, struct ig_nid n)
 	return true;
 }
 
+/* Bytes of s8 come in and go out of a model; within it they are u8, by a table. */
+static bool at_boundary(const struct ig_graph *g, const struct ig_node *def, struct ig_vid v)
+{
+	if (ig_vtype(g, v)->dtype != IG_DT_S8 || (def->op != IG_OP_INPUT && def->op != IG_OP_REQUANTIZE))
+		return false;
+	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i))
+		for (int k = 0; k < ig_node(g, i)->n_in; k++)
+			if (ig_node(g, i)->in[k].i == v.i && ig_node(g, i)->op != IG_OP_REQUANTIZE)
+				return false;
+	return true;
+}
+
 /* Values the code generator has a layout and arithmetic for. */
 static bool supported(struct ig_lower *L)
 {
@@ -110,7 +122,7 @@ static bool supported(struct ig_lower *L)
 			int64_t elems;
 			if (n->op == IG_OP_CONSTANT && !ig_graph_is_output(L->g, n->out[k]))
 				continue;
-			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8)
+			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8 && !at_boundary(L->g, n, n->out[k]))
 				ok = ig_low_refuse(L, i, "code is generated for values of f32 and u8, not %s", ig_dtypes[t->dtype].name);
 			else if (q && (q->n != 1 || q->dynamic.i >= 0))
 				ok = ig_low_refuse(L, i, "code is generated for activations with one static scale and zero point");

@@ -56,7 +56,7 @@ static bool lower_unary(struct ig_lower *L, struct ig_nid id)
 	const struct ig_node *n = ig_node(L->g, id);
 	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
 	const struct ig_qparam *qi = ig_qparam(L->g, in->type.q), *qo = ig_qparam(L->g, out->type.q);
-	if (in->type.dtype != out->type.dtype || (!ig_low_is_float(in) && (!qi || !qo)))
+	if (ig_low_is_float(in) != ig_low_is_float(out) || (!ig_low_is_float(in) && (!qi || !qo)))
 		return ig_low_refuse(L, id, "its operand and result must be both quantized or both float32");
 	struct kir_builder b = ig_low_func(L, id);
 	if (!ig_low_is_float(in)) {

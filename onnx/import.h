@@ -76,6 +76,7 @@ const struct ig_tensor *ig_onnx_tensor(struct ig_onnx *s, const Onnx__TensorProt
 
 /* load.c */
 struct ig_model *ig_onnx_import(const Onnx__ModelProto *m, const char *path, const struct ig_onnx_options *options, struct ig_diag *d);
+int64_t ig_onnx_opset(const struct ig_onnx *s, const char *domain); /* the version the model asks for; 0: none */
 bool ig_onnx_graph_nodes(struct ig_onnx *s, const Onnx__GraphProto *g); /* imports the nodes of a graph (the model's, or a branch) into the scope */
 bool ig_onnx_initializers(struct ig_onnx *s, const Onnx__GraphProto *g);
 
@@ -88,6 +89,10 @@ struct ig_vid ig_onnx_value_vid(struct ig_onnx *s, struct ig_onnx_value *v);    
 struct ig_tensor *ig_onnx_new_tensor(struct ig_onnx *s, enum ig_dtype dt, int rank, const int64_t *dim); /* NULL, without a diagnostic: too large */
 bool ig_onnx_tensor_int(const struct ig_tensor *t, int64_t i, int64_t *out); /* an element as an integer; false when it is none */
 double ig_onnx_tensor_real(const struct ig_tensor *t, int64_t i);
+
+/* op_quantize.c: reshape (`list`: the shape) or transpose (the permutation) of a dequantized constant, as a dequantized constant; IG_NOVAL: v is none. */
+struct ig_vid ig_onnx_move_given(struct ig_onnx_node *n, struct ig_vid v, enum ig_op op, const char *suffix, const int64_t *list, int count);
+bool ig_onnx_moves(const struct ig_node *n); /* whether it moves integers as it moves numbers */
 
 /* window.c: kernels, strides and padding of convolutions and pools over one or two axes. */
 struct ig_onnx_window {

@@ -140,7 +140,7 @@ static void take_outputs(struct ig_onnx *s, const Onnx__GraphProto *g)
 
 /* ---- nodes ---- */
 
-static int64_t opset(const struct ig_onnx *s, const char *domain)
+int64_t ig_onnx_opset(const struct ig_onnx *s, const char *domain)
 {
 	if (strcmp(domain, "ai.onnx") == 0)
 		domain = "";
@@ -156,7 +156,7 @@ static bool find_row(struct ig_onnx *s, struct ig_onnx_node *n)
 {
 	const char *domain = n->p->domain && strcmp(n->p->domain, "ai.onnx") != 0 ? n->p->domain : "";
 	const struct ig_onnx_op *near;
-	n->version = opset(s, domain);
+	n->version = ig_onnx_opset(s, domain);
 	n->op = ig_onnx_op_find(domain, n->p->op_type, n->version, &near);
 	if (n->op)
 		return true;
@@ -238,7 +238,7 @@ static void sweep(struct ig_graph *g)
 
 static bool check_versions(struct ig_onnx *s)
 {
-	int64_t v = opset(s, "");
+	int64_t v = ig_onnx_opset(s, "");
 	if (s->model->n_functions) {
 		ig_error(s->diag, s->loc, "functions of the model's own are not supported; inline them (onnx.inliner)");
 		return false;

@@ -172,9 +172,22 @@ static bool foldable(const struct ig_graph *g, struct ig_nid id)
 	return node->n_in > 0 && ig_elems(ig_vtype(g, node->out[0])) <= IG_ONNX_MAX_FOLDED && node->op != IG_OP_QUANTIZE && node->op != IG_OP_DEQUANTIZE && node->op != IG_OP_REQUANTIZE;
 }
 
+/* Operators that would take the integers of a quantized tensor for numbers. */
+static bool misreads(const struct ig_graph *g, const struct ig_node *node)
+{
+	bool quantized = false;
+	for (int i = 0; i < node->n_in; i++)
+		quantized |= ig_vtype(g, node->in[i])->q.i >= 0;
+	return quantized && node->op != IG_OP_DEQUANTIZE && !ig_onnx_moves(node);
+}
+
 struct ig_vid ig_onnx_done(struct ig_onnx_node *n, struct ig_nid id)
 {
 	struct ig_graph *g = n->s->graph;
+	if (misreads(g, ig_node(g, id))) {
+		ig_onnx_fail(n, "it computes on the integers of a quantized tensor, which only the quantized operators do; is a DequantizeLinear missing?");
+		return IG_NOVAL;
+	}
 	if (!ig_infer_node(g, id, n->s->diag) || (foldable(g, id) && !ig_fold_node(g, id, n->s->diag))) {
 		n->failed = true;
 		return IG_NOVAL;

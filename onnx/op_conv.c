@@ -6,8 +6,8 @@
 /* Whether operand i is absent or a constant vector of `len` numbers, as the bias of an operation must be. */
 static bool constant_bias(struct ig_onnx_node *n, int i, int64_t len)
 {
-	const struct ig_tensor *t = ig_onnx_in_const(n, i);
-	return !ig_onnx_has(n, i) || (t && t->type.rank == 1 && t->type.dim[0] == len);
+	const struct ig_type *t = ig_onnx_has(n, i) ? ig_onnx_in_type(n, i) : NULL;
+	return !ig_onnx_has(n, i) || (t && t->rank == 1 && t->dim[0] == len && (ig_onnx_in_const(n, i) || ig_is_given(n->s->graph, ig_onnx_in(n, i))));
 }
 
 /* A bias that is computed is an addition of its own. */

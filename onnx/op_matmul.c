@@ -20,6 +20,9 @@ static struct ig_vid scaled(struct ig_onnx_node *n, struct ig_vid v, const char 
 static struct ig_vid as_bias(struct ig_onnx_node *n, int64_t units)
 {
 	const struct ig_tensor *t = ig_onnx_in_const(n, 2);
+	const struct ig_type *given = ig_onnx_in_type(n, 2);
+	if (!t && given && given->rank == 1 && given->dim[0] == units && ig_is_given(n->s->graph, ig_onnx_in(n, 2)))
+		return ig_onnx_in(n, 2); /* dequantized */
 	if (!t || t->type.dtype != IG_DT_F32)
 		return IG_NOVAL;
 	int64_t elems = ig_elems(&t->type), last = t->type.rank ? t->type.dim[t->type.rank - 1] : 1;
@@ -45,7 +48,7 @@ bool ig_onnx_gemm(struct ig_onnx_node *n)
 		return false;
 	if (ig_vtype(g, a)->rank != 2 || ig_vtype(g, b)->rank != 2)
 		return ig_onnx_fail(n, "the factors must be matrices");
-	bool linear = ig_const_data(g, b) && ig_vtype(g, b)->dtype == IG_DT_F32;
+	bool linear = ig_is_given(g, b) && ig_vtype(g, b)->dtype == IG_DT_F32;
 	if (ta)
 		a = transposed(n, a, "a");
 	if (tb != linear)
@@ -68,7 +71,7 @@ bool ig_onnx_matmul(struct ig_onnx_node *n)
 	struct ig_graph *g = n->s->graph;
 	if (a.i < 0 || b.i < 0)
 		return false;
-	bool linear = ig_const_data(g, b) && ig_vtype(g, b)->rank == 2 && ig_vtype(g, b)->dtype == IG_DT_F32 && ig_vtype(g, a)->dtype == IG_DT_F32;
+	bool linear = ig_is_given(g, b) && ig_vtype(g, b)->rank == 2 && ig_vtype(g, b)->dtype == IG_DT_F32 && ig_vtype(g, a)->dtype == IG_DT_F32;
 	if (linear)
 		b = transposed(n, b, "weight");
 	return ig_onnx_result(n, 0, ig_onnx_op(n, IG_OP_LINEAR, NULL, (struct ig_vid[]){a, b}, 2));

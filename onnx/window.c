@@ -79,6 +79,9 @@ struct ig_vid ig_onnx_reshape(struct ig_onnx_node *n, struct ig_vid v, const cha
 {
 	if (v.i < 0)
 		return v;
+	struct ig_vid given = ig_onnx_move_given(n, v, IG_OP_RESHAPE, suffix ? suffix : "reshaped", dim, rank);
+	if (given.i >= 0)
+		return given;
 	struct ig_nid id = ig_onnx_add(n, IG_OP_RESHAPE, suffix, &v, 1);
 	ig_attr_set_ints(n->s->graph, id, IG_A_SHAPE, dim, rank);
 	return ig_onnx_done(n, id);
@@ -88,6 +91,9 @@ struct ig_vid ig_onnx_transpose(struct ig_onnx_node *n, struct ig_vid v, const c
 {
 	if (v.i < 0)
 		return v;
+	struct ig_vid given = ig_onnx_move_given(n, v, IG_OP_TRANSPOSE, suffix ? suffix : "transposed", perm, ig_vtype(n->s->graph, v)->rank);
+	if (given.i >= 0)
+		return given;
 	struct ig_nid id = ig_onnx_add(n, IG_OP_TRANSPOSE, suffix, &v, 1);
 	ig_attr_set_ints(n->s->graph, id, IG_A_PERM, perm, ig_vtype(n->s->graph, v)->rank);
 	return ig_onnx_done(n, id);

@@ -24,13 +24,3 @@ bool ig_pass_fold_constants(struct ig_graph *g, struct ig_context *c)
 			return false;
 	return true;
 }
-
-bool ig_fold_given(struct ig_graph *g, struct ig_diag *d)
-{
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
-		const struct ig_node *n = ig_node(g, id);
-		if ((n->op == IG_OP_DEQUANTIZE || n->op == IG_OP_QUANTIZE) && ig_const_data(g, n->in[0]) && !ig_fold_node(g, id, d))
-			return false;
-	}
-	return true;
-}

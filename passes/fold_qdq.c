@@ -260,7 +260,8 @@ static bool fold(struct fold *f, struct ig_nid id)
 	const struct ig_node *n = ig_node(f->g, id);
 	if (n->op == IG_OP_QUANTIZE)
 		return fold_quantize(f, id);
-	if (n->n_in == 0 || n->n_out != 1 || n->op == IG_OP_SUB) /* ONNX Runtime subtracts in float: other roundings */
+	/* Differences and averages of windows that are taken in float have other roundings. */
+	if (n->n_in == 0 || n->n_out != 1 || n->op == IG_OP_SUB || n->op == IG_OP_AVG_POOL2D)
 		return true;
 	switch (ig_ops[n->op].quant) {
 	case IG_QC_COMPUTE: fold_compute(f, id); break;
@@ -304,6 +305,17 @@ bool ig_has_quantized(const struct ig_graph *g)
 		if (ig_node(g, id)->op == IG_OP_QUANTIZE || ig_node(g, id)->op == IG_OP_DEQUANTIZE)
 			return true;
 	return false;
+}
+
+bool ig_fold_given(struct ig_graph *g, struct ig_diag *d)
+{
+	shift_s8(g); /* as code is generated for u8 alone */
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		const struct ig_node *n = ig_node(g, id);
+		if ((n->op == IG_OP_DEQUANTIZE || n->op == IG_OP_QUANTIZE) && ig_const_data(g, n->in[0]) && !ig_fold_node(g, id, d))
+			return false;
+	}
+	return true;
 }
 
 bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c)
