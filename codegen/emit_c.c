@@ -48,19 +48,58 @@ static const char *const arithmetic_ok =
 	"\treturn (float)big[0] == 16777216.0f && (float)big[1] == 16777220.0f && half + half == tiny && square == 0.0f;\n"
 	"}\n";
 
-static void print_kernel_calls(FILE *out, const struct ig_program *p, const char *in, const char *outs, const char *arena)
+static void print_kernel_call(FILE *out, const struct ig_program *p, int kernel, const char *in, const char *outs, const char *arena)
 {
 	const struct kir_module *m = p->module;
-	for (int i = 0; i < m->n_funcs; i++) {
-		fprintf(out, "\t%s_k_%s((const unsigned char *)%s_weights, (unsigned char *)%s", p->name, m->func[i]->name, p->name, arena);
-		for (int k = 0; k < p->n_in; k++)
-			if (ig_ec_touches(m, m->func[i], KIR_IN, k))
-				fprintf(out, ", (const unsigned char *)%s[%d]", in, k);
-		for (int k = 0; k < p->n_out; k++)
-			if (ig_ec_touches(m, m->func[i], KIR_OUT, k))
-				fprintf(out, ", (unsigned char *)%s[%d]", outs, k);
-		fputs(");\n", out);
+	fprintf(out, "\t%s_k_%s((const unsigned char *)%s_weights, (unsigned char *)%s", p->name, m->func[kernel]->name, p->name, arena);
+	for (int k = 0; k < p->n_in; k++)
+		if (ig_ec_touches(m, m->func[kernel], KIR_IN, k))
+			fprintf(out, ", (const unsigned char *)%s[%d]", in, k);
+	for (int k = 0; k < p->n_out; k++)
+		if (ig_ec_touches(m, m->func[kernel], KIR_OUT, k))
+			fprintf(out, ", (unsigned char *)%s[%d]", outs, k);
+	fputs(");\n", out);
+}
+
+/* NAME_region_R: the parts of a region, for a parallel_for. */
+static void print_region(FILE *out, const struct ig_program *p, int first, int end)
+{
+	const struct kir_module *m = p->module;
+	fprintf(out, "\nstatic void %s_region_%d(void *context, int part)\n{\n\tconst struct %s_context *c = (const struct %s_context *)context;\n\tswitch (part) {\n",
+	        p->name, m->func[first]->region, p->name, p->name);
+	for (int i = first; i < end; i++) {
+		if (i == first || m->func[i]->part != m->func[i - 1]->part)
+			fprintf(out, "%s\tcase %d:\n", i == first ? "" : "\t\tbreak;\n", m->func[i]->part);
+		fputc('\t', out);
+		print_kernel_call(out, p, i, "c->in", "c->out", "c->arena");
 	}
+	fputs("\t\tbreak;\n\tdefault:\n\t\tbreak;\n\t}\n}\n", out);
+}
+
+static int parts_of(const struct kir_module *m, int first)
+{
+	return m->func[kir_region_end(m, first) - 1]->part + 1;
+}
+
+/* NAME_threads: what NAME_call does when it has a parallel_for. */
+static void print_threads(FILE *out, const struct ig_program *p)
+{
+	const struct kir_module *m = p->module;
+	fprintf(out, "\n/* The pointers of a call, for its parts. */\nstruct %s_context {\n\tconst void *const *in;\n\tvoid *const *out;\n\tvoid *arena;\n};\n", p->name);
+	for (int i = 0; i < m->n_funcs; i = kir_region_end(m, i))
+		if (parts_of(m, i) > 1)
+			print_region(out, p, i, kir_region_end(m, i));
+	fprintf(out, "\nstatic int %s_threads(const void *const *in, void *const *out, void *arena, ig_parallel_for parallel_for, void *pool)\n{\n", p->name);
+	fprintf(out, "\tstruct %s_context c;\n\tif (!arithmetic_ok())\n\t\treturn IG_ERR_ARITHMETIC;\n\tc.in = in;\n\tc.out = out;\n\tc.arena = arena;\n", p->name);
+	for (int i = 0, stop; i < m->n_funcs; i = stop) {
+		stop = kir_region_end(m, i);
+		if (parts_of(m, i) > 1)
+			fprintf(out, "\tparallel_for(pool, %s_region_%d, &c, %d);\n", p->name, m->func[i]->region, parts_of(m, i));
+		else
+			for (int k = i; k < stop; k++)
+				print_kernel_call(out, p, k, "in", "out", "arena");
+	}
+	fputs("\t(void)c;\n\t(void)parallel_for;\n\t(void)pool;\n\treturn IG_OK;\n}\n", out);
 }
 
 /* NAME_kernels: what NAME_run and NAME_call do when their arguments are good. */
@@ -68,7 +107,8 @@ static void print_interface(FILE *out, const struct ig_program *p)
 {
 	int64_t arena = p->module->arena_bytes;
 	fprintf(out, "\nstatic int %s_kernels(const void *const *in, void *const *out, void *arena)\n{\n\tif (!arithmetic_ok())\n\t\treturn IG_ERR_ARITHMETIC;\n", p->name);
-	print_kernel_calls(out, p, "in", "out", "arena");
+	for (int i = 0; i < p->module->n_funcs; i++)
+		print_kernel_call(out, p, i, "in", "out", "arena");
 	fputs("\t(void)in;\n\t(void)out;\n\t(void)arena;\n\treturn IG_OK;\n}\n\n", out);
 	ig_ec_run_prototype(out, p);
 	fprintf(out, "\n{\n\tconst void *in[%d];\n\tvoid *out[%d];\n", p->n_in ? p->n_in : 1, p->n_out ? p->n_out : 1);
@@ -92,6 +132,8 @@ static void print_interface(FILE *out, const struct ig_program *p)
 	fputs("\tfor (i = 0; i < c->n_outputs; i++)\n\t\tif (!c->outputs[i])\n\t\t\treturn IG_ERR_NULL;\n", out);
 	if (arena)
 		fprintf(out, "\tif (c->arena_bytes < %" PRId64 "u || (uintptr_t)c->arena %% 64)\n\t\treturn IG_ERR_ARENA;\n", arena);
+	if (p->module->threads > 1)
+		fprintf(out, "\tif (c->parallel_for)\n\t\treturn %s_threads(c->inputs, c->outputs, c->arena, c->parallel_for, c->pool);\n", p->name);
 	fprintf(out, "\treturn %s_kernels(c->inputs, c->outputs, c->arena);\n}\n", p->name);
 	fprintf(out, "\nstatic int %s_call_any(const void *c)\n{\n\treturn %s_call((const struct ig_call *)c);\n}\n", p->name, p->name);
 }
@@ -155,6 +197,8 @@ bool ig_emit_c(const struct ig_program *p, const char *path, struct ig_diag *d)
 	print_weights(out, p);
 	for (int i = 0; i < p->module->n_funcs; i++)
 		ig_ec_function(out, p, p->module->func[i]);
+	if (p->module->threads > 1)
+		print_threads(out, p);
 	print_interface(out, p);
 	print_descriptor(out, p);
 	return ig_outfile_commit(&file);

@@ -17,7 +17,7 @@ static const struct ig_model_desc *const models[] = {
 
 enum { MAX_IO = 16, MAX_RANK = 6 };
 static FILE *data;
-static long differ, tensors, bytes;
+static long differ, tensors, bytes, parts;
 
 static void get(void *p, size_t n)
 {
@@ -101,6 +101,16 @@ static void *alloc(size_t n)
 	return p;
 }
 
+/* Parts one after the other, the last first: they must not depend on each other. */
+static void backwards(void *pool, void (*part)(void *ctx, int i), void *ctx, int n)
+{
+	(void)pool;
+	for (int i = n - 1; i >= 0; i--) {
+		part(ctx, i);
+		parts++;
+	}
+}
+
 static void run_model(const struct ig_model_desc *m)
 {
 	void *in[MAX_IO], *out[MAX_IO], *want, *arena = alloc((size_t)m->arena_bytes);
@@ -127,7 +137,8 @@ static void run_model(const struct ig_model_desc *m)
 			get(in[i], m->inputs[i].bytes);
 		memset(arena, 0xa5, (size_t)m->arena_bytes);
 		struct ig_call c = {.size = sizeof c, .version = IG_MODEL_VERSION, .n_inputs = m->n_inputs, .n_outputs = m->n_outputs,
-		                    .inputs = (const void *const *)in, .outputs = out, .arena = arena, .arena_bytes = m->arena_bytes};
+		                    .inputs = (const void *const *)in, .outputs = out, .arena = arena, .arena_bytes = m->arena_bytes,
+		                    .parallel_for = s % 2 ? backwards : NULL};
 		int status = m->call(&c);
 		if (status && differ++ < 20)
 			fprintf(stderr, "%s (%s): the call gives %d\n", m->name, m->target, status);
@@ -160,7 +171,7 @@ int main(int argc, char **argv)
 	size_t n = sizeof models / sizeof *models;
 	for (size_t i = 0; i < n; i++)
 		run_model(models[i]);
-	printf("%lu models, %ld tensors, %ld bytes compared, %ld differ\n", (unsigned long)n, tensors, bytes, differ);
+	printf("%lu models, %ld tensors, %ld bytes compared, %ld parts run by parallel_for, %ld differ\n", (unsigned long)n, tensors, bytes, parts, differ);
 	fclose(data);
 	return differ != 0;
 }

@@ -36,6 +36,7 @@ struct run {
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
 	int64_t graphs, dull, emitted, parts;
+	int threads; /* emit: 1, 2, 3, 1 ... by graph */
 	struct bits_counts counts;
 };
 
@@ -497,7 +498,9 @@ static bool close_output(struct output *o)
 
 static bool emit_graph(struct run *r, const struct output *o)
 {
-	struct kir_module *m = ig_lower(r->g, o->target, &(struct ig_lower_options){.keep = true}, r->d);
+	struct ig_target eager = *o->target;
+	eager.sync_cycles = 1;
+	struct kir_module *m = ig_lower(r->g, &eager, &(struct ig_lower_options){.keep = true, .threads = 1 + r->threads++ % 3}, r->d);
 	if (!m)
 		return false;
 	struct ig_program *p = ig_program_new(r->g->name, r->g, m, o->target);
@@ -529,6 +532,7 @@ static int emit_model(struct run *r, const char *folder, const char *target, con
 {
 	struct output o;
 	struct ig_model *m = begin_model(r, path, data, first, count);
+	r->threads = 1; /* a model's call is split in two */
 	bool ok = m && open_output(&o, r, folder, target) && emit_graph(r, &o) && close_output(&o);
 	if (m) {
 		ig_interp_free(r->it);
