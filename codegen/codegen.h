@@ -7,11 +7,17 @@
 #include "targets/target.h"
 
 #define IG_MAX_THREADS 32
+enum ig_rows_when {
+	IG_ROWS_NEVER,
+	IG_ROWS_AUTO,  /* where it saves time by estimate or as measured */
+	IG_ROWS_ALWAYS /* for the smallest arena */
+};
 struct ig_lower_options {
 	bool keep; /* every stored value keeps its own memory (for comparing all tensors): no reuse, nothing in place */
+	enum ig_rows_when rows; /* row fusion: the tensors inside a group are not stored; never with `keep` */
 	const struct ig_schedules *schedules; /* measured choices: they come before the cost model's; NULL: none */
 	/* Chooses for layers that `schedules` lacks: the number of a candidate. NULL: the first, which is the best estimate. */
-	int (*tune)(void *self, struct ig_nid layer, const struct ig_sched_layer *l);
+	int (*tune)(void *self, const struct ig_sched_layer *l);
 	void *tune_self;
 	int threads; /* that one run is split over, at most IG_MAX_THREADS; 0 as 1 */
 };

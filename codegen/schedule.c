@@ -25,10 +25,11 @@ void ig_schedule_sort(struct ig_schedule *c, int n)
 	}
 }
 
-const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, const char *key, struct ig_schedule *c, int n)
+const struct ig_schedule *ig_low_choose_group(struct ig_lower *L, const struct ig_nid node[3], const char *key, struct ig_schedule *c, int n)
 {
 	const struct ig_lower_options *o = L->o;
-	const struct ig_sched_layer layer = {key, c, n};
+	const struct ig_sched_layer layer = {key, c, n, {node[0], node[1], node[2]}};
+	struct ig_nid id = node[0];
 	struct ig_loc loc = IG_NOLOC;
 	if (n < 1)
 		IG_BUG("layer %s has no schedule", ig_node(L->g, id)->name);
@@ -42,8 +43,13 @@ const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, co
 		         ig_node(L->g, id)->name);
 		return NULL;
 	}
-	int k = o->tune ? o->tune(o->tune_self, id, &layer) : 0;
+	int k = o->tune && !L->rows[id.i] ? o->tune(o->tune_self, &layer) : 0; /* inside a group a layer cannot be timed */
 	if (k < 0 || k >= n)
 		IG_BUG("candidate %d of %d", k, n);
 	return &c[k];
+}
+
+const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, const char *key, struct ig_schedule *c, int n)
+{
+	return ig_low_choose_group(L, (const struct ig_nid[]){id, IG_NONODE, IG_NONODE}, key, c, n);
 }

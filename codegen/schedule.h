@@ -2,13 +2,15 @@
    layer, the cheapest by its estimate first; a file of measured choices (compile --tune) may name another of them. */
 #ifndef IG_CODEGEN_SCHEDULE_H
 #define IG_CODEGEN_SCHEDULE_H
-#include "ir/diag.h"
+#include "ir/graph.h"
 
 enum ig_sched_variant {
 	IG_SCHED_TILES,   /* convolution: register tiles of pixels by vectors of output channels */
 	IG_SCHED_QUADS,   /* depthwise: four rows interleaved, dot products along the kernel's columns */
 	IG_SCHED_COLUMNS, /* depthwise: a tile of a row goes down the image, its rows in the bytes of lanes */
 	IG_SCHED_TAPS,    /* depthwise: one product for each lane and tap */
+	IG_SCHED_APART,   /* row fusion: none */
+	IG_SCHED_BANDS,   /* row fusion: so many rows of results at a time */
 	IG_SCHED_VARIANTS
 };
 struct ig_schedule {
@@ -23,8 +25,10 @@ struct ig_sched_layer {
 	const char *key; /* words; layers with the same key have the same schedules */
 	const struct ig_schedule *candidate; /* the best estimate first */
 	int n;
+	struct ig_nid node[3]; /* whose code it is about; -1: fewer */
 };
 #define IG_SCHED_MOST 256 /* candidates of a layer */
+#define IG_ROWS_MOST 64   /* rows of a band */
 /* Candidate or file entry in words: `tiles vectors 4 pixels 6 unroll 4`. */
 void ig_schedule_print(const struct ig_schedule *s, FILE *out);
 bool ig_schedule_equal(const struct ig_schedule *a, const struct ig_schedule *b);

@@ -12,7 +12,7 @@
 #include "targets/target.h"
 
 static const char first_line[] = "intaglio schedules 1";
-static const char *const variants[IG_SCHED_VARIANTS] = {"tiles", "quads", "columns", "taps"};
+static const char *const variants[IG_SCHED_VARIANTS] = {"tiles", "quads", "columns", "taps", "apart", "bands"};
 static const struct {
 	const char *name;
 	size_t offset;

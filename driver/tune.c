@@ -54,12 +54,12 @@ static int find_layer(struct tuner *t, const struct ig_sched_layer *l)
 	return t->layers.n - 1;
 }
 
-static int choose(void *self, struct ig_nid node, const struct ig_sched_layer *l)
+static int choose(void *self, const struct ig_sched_layer *l)
 {
 	struct tuner *t = self;
 	int i = find_layer(t, l);
 	const struct layer *x = &t->layers.v[i];
-	t->of_node[node.i] = i;
+	t->of_node[l->node[0].i] = i;
 	if (x->n != l->n)
 		IG_BUG("layers of one key with %d and %d schedules: %s", x->n, l->n, l->key);
 	return x->n_tries ? x->try[t->take < x->n_tries ? t->take : 0] : 0;

@@ -35,7 +35,7 @@ struct run {
 	const void *const **in;
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
-	int64_t graphs, dull, emitted, parts;
+	int64_t graphs, dull, emitted, parts, fused; /* fused: kernels of several layers */
 	int threads; /* emit: 1, 2, 3, 1 ... by graph */
 	struct bits_counts counts;
 };
@@ -219,10 +219,9 @@ static void add_memory(const struct run *r, struct engine *e)
 }
 
 /* Any candidate of the cost model: none of them may change a bit. */
-static int any_schedule(void *self, struct ig_nid layer, const struct ig_sched_layer *l)
+static int any_schedule(void *self, const struct ig_sched_layer *l)
 {
 	struct bits_random *r = self;
-	(void)layer;
 	return (int)bits_pick(r, (uint32_t)l->n);
 }
 
@@ -233,11 +232,14 @@ static int add_engines(struct run *r, const struct ig_target *t, bool keep, bool
 	struct ig_target stand;
 	const struct ig_target *native = stand_in(t, &stand);
 	struct bits_random any = {r->c.seed + 1};
-	struct kir_module *m = ig_lower(r->g, t, &(struct ig_lower_options){.keep = keep, .tune = keep ? NULL : any_schedule, .tune_self = &any}, r->d);
+	struct ig_lower_options o = {.keep = keep, .rows = keep ? IG_ROWS_NEVER : IG_ROWS_AUTO, .tune = keep ? NULL : any_schedule, .tune_self = &any};
+	struct kir_module *m = ig_lower(r->g, t, &o, r->d);
 	if (!m) {
 		wrong(r, "lowering", t->name, 0, "nothing: it refuses, so all", 0);
 		return 0;
 	}
+	for (int i = 0; i < m->n_funcs; i++)
+		r->fused += strstr(m->func[i]->layer, " + ") != NULL;
 	bool runs = native->triple && ig_target_runs_here(native);
 	if (interpreted || !runs)
 		e[n++] = (struct engine){.name = keep ? "kernel IR" : "kernel IR (memory reused)", .target = t->name, .m = m, .keep = keep, .kir = kir_interp_new(m)};
@@ -348,6 +350,7 @@ static void report(const struct run *r)
 		printf(" %s %lld", bits_flavour_names[i], (long long)r->flavours[i]);
 	putchar('\n');
 	report_compared(r);
+	printf("%lld kernels of row-fused layers\n", (long long)r->fused);
 	printf("roundings in one sample of each: %lld, ties %lld, accumulators over 2^24 %lld\n", (long long)r->counts.roundings, (long long)r->counts.ties,
 	       (long long)r->counts.large);
 	for (int i = 0; i < IG_OP_COUNT; i++)
@@ -359,6 +362,10 @@ static void report(const struct run *r)
 static bool covered(const struct run *r)
 {
 	bool ok = true;
+	if (r->c.seed >= BITS_BLOCKS && r->fused < r->graphs) {
+		fprintf(stderr, "too few row-fused layers\n");
+		return false;
+	}
 	if (r->graphs < 100)
 		return true;
 	for (int i = 0; i < IG_OP_COUNT; i++) {

@@ -30,6 +30,7 @@ struct gen {
 	struct ig_graph *g;
 	struct ig_diag *d;
 	enum bits_flavour flavour;
+	bool blocks;
 	struct ig_vid v[MAX_VALUES];
 	int n, n_nodes;
 };
@@ -238,6 +239,38 @@ static struct ig_vid residual(struct gen *k, struct ig_vid x)
 	return activation(k, finish(k, add(k, IG_OP_ADD, in, 2)));
 }
 
+static struct ig_vid clipped(struct gen *k, struct ig_vid x)
+{
+	return x.i < 0 || bits_pick(&k->r, 4) == 0 ? x : unary(k, bits_pick(&k->r, 2) ? IG_OP_RELU6 : IG_OP_RELU, x);
+}
+
+/* Expansion, depthwise convolution and projection, perhaps around a residual: what row fusion takes as one. Sometimes a value inside is read twice. */
+static struct ig_vid block(struct gen *k, struct ig_vid x)
+{
+	int64_t in = dims(k, x)[1], c = in * (1 + bits_pick(&k->r, 4)), kh = bits_pick(&k->r, 4) ? 3 : 2 + bits_pick(&k->r, 4), kw = bits_pick(&k->r, 4) ? kh : 3;
+	bool keep = bits_pick(&k->r, 2), wide = bits_pick(&k->r, 5) == 0;
+	struct ig_vid e = bits_pick(&k->r, 4) ? clipped(k, conv(k, x, c, wide ? 3 : 1, wide ? 3 : 1, 1, bits_pick(&k->r, 3))) : x;
+	if (e.i < 0)
+		return e;
+	c = dims(k, e)[1];
+	struct ig_vid w[2] = {e, weights(k, 4, (const int64_t[]){c, 1, kh, kw})};
+	struct ig_nid id = add(k, IG_OP_DEPTHWISE_CONV2D, w, 2);
+	if (keep)
+		ig_attr_set_ints(k->g, id, IG_A_PAD, (const int64_t[]){(kh - 1) / 2, (kw - 1) / 2, kh / 2, kw / 2}, 4);
+	else
+		window(k, id, kh, kw, true);
+	struct ig_vid d = clipped(k, finish(k, id)), y;
+	if (d.i < 0)
+		return d;
+	y = conv(k, d, keep ? in : odd_count(k), 1, 1, 1, true);
+	if (y.i < 0)
+		return y;
+	if (bits_pick(&k->r, 8) == 0 && k->n < MAX_VALUES - 1)
+		k->v[k->n++] = bits_pick(&k->r, 2) ? d : e;
+	struct ig_vid sum[2] = {x, y};
+	return ig_type_same_shape(ig_vtype(k->g, x), ig_vtype(k->g, y)) && bits_pick(&k->r, 3) ? finish(k, add(k, IG_OP_ADD, sum, 2)) : y;
+}
+
 static bool same_shape(const struct gen *k, struct ig_vid a, struct ig_vid b)
 {
 	return ig_type_same_shape(ig_vtype(k->g, a), ig_vtype(k->g, b));
@@ -409,6 +442,8 @@ static struct ig_vid step(struct gen *k)
 	/* mostly the latest value, so that networks are deep */
 	struct ig_vid x = k->v[bits_pick(&k->r, 4) ? k->n - 1 : (int)bits_pick(&k->r, (uint32_t)k->n)];
 	bool image = rank(k, x) == 4;
+	if (k->blocks && image && bits_pick(&k->r, 4))
+		return block(k, x);
 	if (k->flavour == BITS_POW2 && bits_pick(&k->r, 4) == 0) /* sums at equal and doubled scales: ties */
 		return eltwise(k, x);
 	switch (bits_pick(&k->r, 16)) {
@@ -416,8 +451,8 @@ static struct ig_vid step(struct gen *k)
 	case 1:
 	case 2:
 	case 3: return image ? random_conv(k, x) : random_linear(k, x, odd_count(k));
-	case 4:
-	case 5: return image ? random_depthwise(k, x) : random_linear(k, x, odd_count(k));
+	case 4: return image ? random_depthwise(k, x) : random_linear(k, x, odd_count(k));
+	case 5: return image ? block(k, x) : random_linear(k, x, odd_count(k));
 	case 6:
 	case 7: return residual(k, x);
 	case 8:
@@ -443,7 +478,7 @@ static struct ig_vid input(struct gen *k, const char *nm, enum ig_dtype dt, int 
 /* f32, or bytes in nhwc order that are normalized. */
 static struct ig_vid image_input(struct gen *k, const char *nm)
 {
-	int64_t d[4] = {bits_pick(&k->r, 12) == 0 ? 2 : 1, odd_count(k) % 20 + 1, 3 + bits_pick(&k->r, 10), 3 + bits_pick(&k->r, 10)};
+	int64_t d[4] = {bits_pick(&k->r, 12) == 0 ? 2 : 1, odd_count(k) % 20 + 1, 3 + bits_pick(&k->r, 14), 3 + bits_pick(&k->r, 10)};
 	if (bits_pick(&k->r, 4))
 		return input(k, nm, IG_DT_F32, 4, d);
 	d[1] = bits_pick(&k->r, 2) ? 3 : 1 + bits_pick(&k->r, 5);
@@ -509,14 +544,14 @@ static void mark_outputs(struct gen *k)
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d)
 {
 	static const enum bits_flavour flavours[] = {BITS_PLAIN, BITS_PLAIN, BITS_PLAIN, BITS_POW2, BITS_POW2, BITS_LARGE, BITS_MIXED, BITS_MIXED, BITS_FLOAT, BITS_PLAIN};
-	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d};
+	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS};
 	bits_pick(&k.r, 2);
 	*flavour = k.flavour = flavours[seed % IG_COUNTOF(flavours)];
 	char nm[32];
 	snprintf(nm, sizeof nm, "g%llu", (unsigned long long)seed);
 	k.g = ig_graph_new(nm);
 	begin(&k);
-	int steps = seed >= BITS_SMALL ? 1 + (int)bits_pick(&k.r, 4) : 3 + (int)bits_pick(&k.r, 9);
+	int steps = seed >= BITS_SMALL && seed < BITS_BLOCKS ? 1 + (int)bits_pick(&k.r, 4) : 3 + (int)bits_pick(&k.r, 9);
 	for (int i = 0; i < steps * 2 && k.n < MAX_VALUES && steps; i++) {
 		struct ig_vid v = step(&k);
 		if (v.i < 0 || v.i == k.v[k.n - 1].i)

@@ -20,6 +20,7 @@ enum bits_flavour {
 extern const char *const bits_flavour_names[BITS_FLAVOURS];
 
 #define BITS_SMALL (1u << 20) /* seeds from here on give graphs of few layers, quick to compile */
+#define BITS_BLOCKS (1u << 24) /* from here on mostly expansion, depthwise convolution and projection */
 /* A float graph; the flavour follows from the seed. */
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d);
 /* A sample for the graph's inputs: inputs[i] is allocated in `a`. Sample 0.. are alike; every fourth one is four times larger, so that values saturate. */

@@ -87,11 +87,10 @@ struct pick {
 	struct ig_schedule chosen;
 };
 
-static int choose(void *self, struct ig_nid node, const struct ig_sched_layer *l)
+static int choose(void *self, const struct ig_sched_layer *l)
 {
 	struct pick *p = self;
 	int k = l->candidate[0].variant != IG_SCHED_TILES ? p->take : 0;
-	(void)node;
 	assert_true(k < l->n);
 	free(p->key);
 	p->key = strdup(l->key);
