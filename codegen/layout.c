@@ -1,6 +1,6 @@
 /* Where graph values live: physical order, buffers, and which values share memory: concatenations that their producers write into, reshapes and slices
    that are views, results in place of an operand that dies, results written straight to the caller's memory. */
-#include "codegen/rows.h"
+#include "codegen/lower.h"
 
 #include <stdlib.h>
 
@@ -240,6 +240,18 @@ static void direct_concat(struct ig_lower *L, const struct ig_node *n)
 	}
 }
 
+/* A result that the caller takes in the compiler's own order is written to its memory at once. */
+static void place_output(struct ig_lower *L, struct ig_vid v, const int32_t *out_buf)
+{
+	const struct ig_type *t = ig_vtype(L->g, v);
+	int64_t stride[IG_MAX_RANK];
+	ig_layout_row_major(t, stride);
+	bool same_order = t->rank != 4 || t->dim[1] == 1 || t->dim[2] * t->dim[3] == 1;
+	for (int k = 0; k < L->g->n_outputs && same_order && !placed(L, v); k++)
+		if (L->g->output[k].i == v.i)
+			place(L, v, out_buf[k], 0, stride);
+}
+
 /* From the last node to the first: results that go to the caller or into a concatenation are told so before their producers are reached. */
 static void plan_backward(struct ig_lower *L, const int32_t *out_buf)
 {
@@ -249,13 +261,8 @@ static void plan_backward(struct ig_lower *L, const int32_t *out_buf)
 		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT)
 			continue;
 		struct ig_vid v = n->out[0];
-		const struct ig_type *t = ig_vtype(g, v);
-		int64_t stride[IG_MAX_RANK];
-		ig_layout_row_major(t, stride);
-		bool same_order = t->rank != 4 || t->dim[1] == 1 || t->dim[2] * t->dim[3] == 1;
-		for (int k = 0; k < g->n_outputs && same_order && !placed(L, v); k++)
-			if (g->output[k].i == v.i)
-				place(L, v, out_buf[k], 0, stride);
+		for (int r = 0; r < n->n_out; r++)
+			place_output(L, n->out[r], out_buf);
 		if (n->op == IG_OP_CONCAT) {
 			if (!placed(L, v))
 				place_new(L, v);
@@ -298,6 +305,25 @@ static bool try_view(struct ig_lower *L, const struct ig_node *n)
 	return true;
 }
 
+/* The parts of a split are views where their channels are adjacent. */
+static void view_parts(struct ig_lower *L, const struct ig_node *n)
+{
+	const struct kir_tensor *in = ig_low_view(L, n->in[0]);
+	int axis = (int)ig_attr_int(n, IG_A_AXIS, 0);
+	struct kir_tensor part = *in;
+	for (int r = 0; r < n->n_out; r++) {
+		struct ig_vid v = n->out[r];
+		part.type = *ig_vtype(L->g, v);
+		if (!placed(L, v) && ig_layout_is_dense(&part)) {
+			place(L, v, part.buf, part.base, part.stride);
+			L->alias[v.i] = true;
+		} else if (!placed(L, v)) {
+			place_with_halo(L, v);
+		}
+		part.base += part.type.dim[axis] * in->stride[axis];
+	}
+}
+
 static bool same_place(const struct kir_tensor *a, const struct kir_tensor *b)
 {
 	bool same = a->buf == b->buf && a->base == b->base && ig_type_same_shape(&a->type, &b->type);
@@ -312,16 +338,6 @@ bool ig_layout_has_halo(const struct ig_lower *L, const struct kir_tensor *v, co
 		return false;
 	const struct ig_halo *h = &L->fact[v->buf].halo;
 	return h->top >= need->top && h->left >= need->left && h->bottom >= need->bottom && h->right >= need->right;
-}
-
-/* A row-fused group reads its input until its last band: does writing over t meanwhile destroy what is yet to be read? */
-static bool destroys_rows(const struct ig_lower *L, const struct ig_node *n, const struct kir_tensor *t)
-{
-	const struct ig_rows *r = L->rows[ig_value(L->g, n->out[0])->def.i];
-	if (!r)
-		return false;
-	const struct kir_tensor *in = &L->view[ig_node(L->g, ig_rows_head(r))->in[0].i];
-	return in->buf == t->buf && !(ig_rows_in_place(L, r) && same_place(in, t));
 }
 
 /* May node n write its result over operand k? Element for element, and nothing reads that memory afterwards. */
@@ -340,7 +356,7 @@ static bool may_overwrite(const struct ig_lower *L, const struct ig_node *n, int
 		if (o->buf == t->buf && (ig_op_is_add(n->op) ? i != k : !same_place(o, t)))
 			return false;
 	}
-	return !destroys_rows(L, n, t);
+	return true;
 }
 
 static bool try_in_place(struct ig_lower *L, const struct ig_node *n, const int32_t *last_use, int32_t now)
@@ -370,10 +386,15 @@ static void plan_forward(struct ig_lower *L, const int32_t *last_use)
 	int32_t now = 0;
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++) {
 		const struct ig_node *n = ig_node(g, i);
-		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || placed(L, n->out[0]) || ig_rows_inside(L, i))
+		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || (placed(L, n->out[0]) && n->n_out == 1))
 			continue;
-		if (!try_view(L, n) && !try_in_place(L, n, last_use, now))
+		if (n->op == IG_OP_SPLIT)
+			view_parts(L, n);
+		else if (!placed(L, n->out[0]) && !try_view(L, n) && !try_in_place(L, n, last_use, now))
 			place_with_halo(L, n->out[0]);
+		for (int r = 1; r < n->n_out; r++)
+			if (!placed(L, n->out[r]))
+				place_with_halo(L, n->out[r]);
 	}
 }
 
@@ -402,16 +423,10 @@ static void add_io(struct ig_lower *L, int32_t *out_buf)
 void ig_layout_plan(struct ig_lower *L, int32_t *out_buf)
 {
 	const struct ig_graph *g = L->g;
-	int32_t *last_use = IG_NEWN(L->arena, int32_t, g->n_values + 1), *when = IG_NEWN(L->arena, int32_t, g->n_nodes + 1), now = 0;
+	int32_t *last_use = IG_NEWN(L->arena, int32_t, g->n_values + 1), now = 0;
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++)
-		when[i.i] = now;
-	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i)) {
-		int32_t at = L->rows[i.i] ? when[L->rows[i.i]->project.i] : when[i.i]; /* a row-fused group runs where its last layer stands */
-		for (int k = 0; k < ig_node(g, i)->n_in; k++) {
-			int32_t *last = &last_use[ig_node(g, i)->in[k].i];
-			*last = at > *last ? at : *last;
-		}
-	}
+		for (int k = 0; k < ig_node(g, i)->n_in; k++)
+			last_use[ig_node(g, i)->in[k].i] = now;
 	for (int i = 0; i < g->n_outputs; i++)
 		last_use[g->output[i].i] = INT32_MAX;
 	add_io(L, out_buf);

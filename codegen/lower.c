@@ -1,6 +1,5 @@
 /* Lowering: the graph to a module of the kernel IR. Layout gives every value its memory, then each node gets one function from its operation's schedule. */
 #include "codegen/lower.h"
-#include "codegen/rows.h"
 #include "codegen/split.h"
 
 #include <stdlib.h>
@@ -22,6 +21,11 @@ bool ig_low_refuse(struct ig_lower *L, struct ig_nid n, const char *fmt, ...)
 	const struct ig_node *x = ig_node(L->g, n);
 	ig_error(L->d, x->loc, "layer '%s' (%s): %s", x->name, ig_ops[x->op].name, text);
 	return false;
+}
+
+bool ig_low_later(struct ig_lower *L, struct ig_nid n)
+{
+	return ig_low_refuse(L, n, "code is not generated for this operation; the interpreter runs it (--engine float, reference)");
 }
 
 struct kir_builder ig_low_func(struct ig_lower *L, struct ig_nid n)
@@ -161,26 +165,34 @@ static void list_tensors(struct ig_lower *L)
 	struct kir_module *m = L->m;
 	for (struct ig_nid i = ig_first(L->g); i.i >= 0; i = ig_next(L->g, i)) {
 		const struct ig_node *n = ig_node(L->g, i);
-		if (n->op == IG_OP_CONSTANT || ig_rows_inside(L, i))
+		if (n->op == IG_OP_CONSTANT)
 			continue;
-		if (m->n_tensors == m->cap_tensors)
-			ig_vec_grow((void **)&m->tensor, &m->cap_tensors, sizeof *m->tensor);
-		m->tensor[m->n_tensors++] = L->view[n->out[0].i];
+		for (int k = 0; k < n->n_out; k++) {
+			if (m->n_tensors == m->cap_tensors)
+				ig_vec_grow((void **)&m->tensor, &m->cap_tensors, sizeof *m->tensor);
+			m->tensor[m->n_tensors++] = L->view[n->out[k].i];
+		}
 	}
+}
+
+static bool all_views(const struct ig_lower *L, const struct ig_node *n)
+{
+	for (int i = 0; i < n->n_out; i++)
+		if (!L->alias[n->out[i].i])
+			return false;
+	return true;
 }
 
 static bool lower_nodes(struct ig_lower *L)
 {
 	const struct ig_graph *g = L->g;
 	int32_t *out_buf = IG_NEWN(L->arena, int32_t, g->n_outputs + 1);
-	if (!supported(L) || !ig_rows_plan(L))
+	if (!supported(L))
 		return false;
 	ig_layout_plan(L, out_buf);
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i)) {
 		const struct ig_node *n = ig_node(g, i);
-		if (n->op == IG_OP_CONSTANT || L->alias[n->out[0].i] || ig_rows_inside(L, i))
-			continue;
-		if (!(L->rows[i.i] ? ig_rows_lower(L, L->rows[i.i]) : lower_op[n->op](L, i)))
+		if (n->op != IG_OP_CONSTANT && !all_views(L, n) && !lower_op[n->op](L, i))
 			return false;
 	}
 	copy_outputs(L, out_buf);

@@ -160,7 +160,7 @@ static void emit_class(struct kir_builder *b, const struct pool *p, const struct
 static bool lower_pool(struct ig_lower *L, struct ig_nid id)
 {
 	const struct ig_node *n = ig_node(L->g, id);
-	struct pool p = {.in = ig_low_dense(L, n->in[0]), .out = ig_low_view(L, n->out[0]), .max = n->op == IG_OP_MAX_POOL2D, .lanes = L->lanes};
+	struct pool p = {.in = ig_low_dense(L, n->in[0]), .out = ig_low_view(L, n->out[0]), .max = n->op == IG_OP_MAX_POOL2D || n->op == IG_OP_GLOBAL_MAX_POOL, .lanes = L->lanes};
 	const struct ig_qparam *qi = ig_qparam(L->g, p.in->type.q), *qo = ig_qparam(L->g, p.out->type.q);
 	ig_conv_geometry(L->g, n, &p.g);
 	p.is_float = ig_low_is_float(p.out);
@@ -189,3 +189,4 @@ static bool lower_pool(struct ig_lower *L, struct ig_nid id)
 bool ig_lower_max_pool2d(struct ig_lower *L, struct ig_nid n) { return lower_pool(L, n); }
 bool ig_lower_avg_pool2d(struct ig_lower *L, struct ig_nid n) { return lower_pool(L, n); }
 bool ig_lower_global_avg_pool(struct ig_lower *L, struct ig_nid n) { return lower_pool(L, n); }
+bool ig_lower_global_max_pool(struct ig_lower *L, struct ig_nid n) { return lower_pool(L, n); }

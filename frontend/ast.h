@@ -38,6 +38,7 @@ struct ast_arg {
 struct ast_name {
 	const char *name;
 	struct ig_loc loc;
+	struct ast_type *type; /* of a target of an assignment: NULL when not declared */
 	struct ast_name *next;
 };
 
@@ -58,7 +59,6 @@ struct ast_stmt {
 	struct ig_loc loc;
 	int depth;
 	struct ast_name *targets; /* ASSIGN; REPEAT: the counter, or NULL */
-	struct ast_type *type;    /* ASSIGN: NULL when not declared */
 	struct ast_expr *value;   /* ASSIGN, EXPR; REPEAT: the count; RETURN: a list */
 	struct ast_stmt *body;    /* REPEAT */
 	struct ast_stmt *next;

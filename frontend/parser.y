@@ -72,7 +72,7 @@ static void ig_yyerror(struct ast_span *at, void *scanner, struct parse_context 
 %type <exprs> exprs some_exprs pieces
 %type <args> args some_args qparams
 %type <arg> arg qparam
-%type <ident> target counter layout stage
+%type <ident> target typed_target counter layout stage
 %type <names> targets
 %type <params> names some_names typed some_typed
 %type <type> type
@@ -251,14 +251,6 @@ stmt
 		$$->targets = $1.head;
 		$$->value = $3;
 	}
-	| target ':' type '=' expr {
-		$$ = NEW(ast_stmt);
-		$$->kind = AST_ASSIGN;
-		$$->loc = ig_parse_loc(c, @1);
-		$$->targets = $1;
-		$$->type = $3;
-		$$->value = $5;
-	}
 	| T_REPEAT expr counter '{' body '}' { $$ = ig_parse_repeat(c, @1, $2, $3, $5.head); }
 	| T_RETURN some_exprs {
 		$$ = NEW(ast_stmt);
@@ -279,10 +271,17 @@ counter
 	| T_AS target { $$ = $2; }
 	;
 targets
-	: target { LIST($$, $1); }
-	| targets ',' target {
+	: typed_target { LIST($$, $1); }
+	| targets ',' typed_target {
 		$$ = $1;
 		APPEND($$, $3);
+	}
+	;
+typed_target
+	: target
+	| target ':' type {
+		$$ = $1;
+		$$->type = $3;
 	}
 	;
 target

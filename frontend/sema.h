@@ -85,7 +85,9 @@ struct sema_call {
 	const char *name, *result; /* name:, result: as written, or NULL */
 	const char *fingerprint;
 	struct ig_loc fingerprint_loc;
-	const struct ast_expr *absorbed, *precision, *values;
+	const struct ast_expr *absorbed, *precision, *values, *result_list;
+	int n_out;
+	const char **results; /* names of all results, or NULL */
 	bool bad;
 };
 
@@ -104,11 +106,11 @@ struct sema_var *ig_sema_lookup(struct sema *s, const char *name); /* NULL */
 void ig_sema_define(struct sema *s, const char *name, struct sema_value v);
 void ig_sema_scope_free(struct sema_scope *c);
 void ig_sema_body(struct sema *s, const struct ast_stmt *body);
-/* A call, with the name of the variable it is assigned to (or NULL) and the type the statement declares (or NULL). Results go to out[n_out]. */
-void ig_sema_call(struct sema *s, const struct ast_expr *e, const char *hint, const struct ast_type *type, struct sema_value *out, int n_out);
+/* A call, with the variables it is assigned to and the types the statement declares (or NULL). Results go to out[n_out]. */
+void ig_sema_call(struct sema *s, const struct ast_expr *e, const struct ast_name *targets, struct sema_value *out, int n_out);
 
 /* sema_call.c, sema_attr.c */
-struct sema_value ig_sema_op(struct sema *s, const struct ast_expr *e, enum ig_op op, const char *hint, const struct ast_type *type);
+void ig_sema_op(struct sema *s, const struct ast_expr *e, enum ig_op op, const struct ast_name *targets, struct sema_value *out, int n_out);
 bool ig_sema_attr(struct sema *s, enum ig_op op, enum ig_attr_id id, const struct ast_arg *arg, struct sema_attr *out);
 const struct sema_attr *ig_sema_attr_find(const struct sema_call *c, enum ig_attr_id id);
 void ig_sema_attr_drop(struct sema_call *c, enum ig_attr_id id);

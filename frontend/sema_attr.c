@@ -3,18 +3,44 @@
 
 #include <string.h>
 
+/* Words of an attribute of one operation, or of all that have it (IG_OP_COUNT). */
+#define MAX_WORDS 20
+static const struct {
+	enum ig_attr_id id;
+	enum ig_op op;
+	const char *words[MAX_WORDS];
+} words[] = {
+	{IG_A_LAYOUT, IG_OP_COUNT, {"nchw", "nhwc"}},
+	{IG_A_REQUANTIZE, IG_OP_COUNT, {"float", "fixed"}},
+	{IG_A_BIAS_MODE, IG_OP_COUNT, {"int32", "float32"}},
+	{IG_A_MODE, IG_OP_PAD, {"constant", "reflect", "edge", "wrap"}},
+	{IG_A_MODE, IG_OP_RESIZE, {"nearest", "linear"}},
+	{IG_A_MODE, IG_OP_DEPTH_TO_SPACE, {"dcr", "crd"}},
+	{IG_A_COORDINATE, IG_OP_COUNT, {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners", "tf_half_pixel"}},
+	{IG_A_NEAREST_MODE, IG_OP_COUNT, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}},
+	{IG_A_DIRECTION, IG_OP_COUNT, {"forward", "reverse", "bidirectional"}},
+	{IG_A_APPROXIMATE, IG_OP_COUNT, {"none", "tanh"}},
+	{IG_A_TO, IG_OP_COUNT, {
+#define D(e, text, ...) text,
+#include "ir/dtype.def"
+#undef D
+	}},
+};
+
 /* The words an attribute takes; NULL-terminated. */
-static const char *const *words_of(enum ig_attr_id id)
+static const char *const *words_of(enum ig_op op, enum ig_attr_id id)
 {
 	static const char *const pad[] = {"same", "same_lower", "valid", NULL}, *const tri[] = {"true", "false", "auto", NULL};
-	static const char *const boolean[] = {"true", "false", NULL}, *const layout[] = {"nchw", "nhwc", NULL};
-	static const char *const requantize[] = {"float", "fixed", NULL}, *const bias_mode[] = {"int32", "float32", NULL};
-	static const char *const none[] = {NULL};
+	static const char *const boolean[] = {"true", "false", NULL}, *const none[] = {NULL};
 	switch (ig_attrs[id].kind) {
 	case IG_AK_PAD: return pad;
 	case IG_AK_TRI: return tri;
 	case IG_AK_BOOL: return boolean;
-	case IG_AK_WORD: return id == IG_A_LAYOUT ? layout : id == IG_A_REQUANTIZE ? requantize : id == IG_A_BIAS_MODE ? bias_mode : none;
+	case IG_AK_WORD:
+		for (size_t i = 0; i < IG_COUNTOF(words); i++)
+			if (words[i].id == id && (words[i].op == op || words[i].op == IG_OP_COUNT))
+				return words[i].words;
+		return none;
 	default: return none;
 	}
 }
@@ -28,23 +54,23 @@ static bool wrong_kind(struct sema *s, enum ig_attr_id id, const struct ast_expr
 
 /* A bare name that is one of the attribute's words; *index tells which. A word that is none, and no variable either, is an error here. */
 enum word_result { WORD_YES, WORD_NO, WORD_ERROR };
-static enum word_result read_word(struct sema *s, enum ig_attr_id id, const struct ast_expr *e, int *index)
+static enum word_result read_word(struct sema *s, enum ig_op op, enum ig_attr_id id, const struct ast_expr *e, int *index)
 {
-	const char *const *words = words_of(id);
+	const char *const *list_of = words_of(op, id);
 	int n = 0;
 	if (e->kind != AST_NAME)
 		return WORD_NO;
-	for (; words[n]; n++)
-		if (strcmp(words[n], e->s) == 0) {
+	for (; list_of[n]; n++)
+		if (strcmp(list_of[n], e->s) == 0) {
 			*index = n;
 			return WORD_YES;
 		}
 	if (!n || ig_sema_lookup(s, e->s))
 		return WORD_NO;
-	const char *list = words[0];
+	const char *list = list_of[0];
 	for (int i = 1; i < n; i++)
-		list = ig_arena_printf(s->arena, "%s%s%s", list, i == n - 1 ? " or " : ", ", words[i]);
-	ig_error(s->diag, e->loc, "%s: takes %s, not '%s'%s", ig_attrs[id].name, list, e->s, ig_sema_near(s, e->s, words, n));
+		list = ig_arena_printf(s->arena, "%s%s%s", list, i == n - 1 ? " or " : ", ", list_of[i]);
+	ig_error(s->diag, e->loc, "%s: takes %s, not '%s'%s", ig_attrs[id].name, list, e->s, ig_sema_near(s, e->s, list_of, n));
 	return WORD_ERROR;
 }
 
@@ -125,13 +151,12 @@ bool ig_sema_attr(struct sema *s, enum ig_op op, enum ig_attr_id id, const struc
 	const struct ast_expr *e = arg->value;
 	enum ig_attr_kind kind = ig_attrs[id].kind;
 	int word = 0;
-	(void)op;
 	*out = (struct sema_attr){.id = id, .loc = arg->loc, .n = -1};
-	enum word_result w = read_word(s, id, e, &word);
+	enum word_result w = read_word(s, op, id, e, &word);
 	if (w == WORD_ERROR)
 		return false;
 	if (w == WORD_YES) {
-		out->s = words_of(id)[word];
+		out->s = words_of(op, id)[word];
 		out->n = 0;
 		out->i = kind == IG_AK_TRI ? (word == 2 ? 2 : !word) : !word;
 		return true;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Arguments that every operation takes beside its attributes. */
-static const char *const common_args[] = {"name", "result", "absorbed", "precision"};
+static const char *const common_args[] = {"name", "result", "results", "absorbed", "precision"};
 
 bool ig_sema_room(struct sema *s, struct ig_loc loc)
 {
@@ -73,6 +73,9 @@ static void named_arg(struct sema *s, struct sema_call *c, const struct ast_arg 
 			ig_error(s->diag, a->value->loc, "%s: is empty", name);
 			c->bad = true;
 		}
+	} else if (strcmp(name, "results") == 0) {
+		set_once(s, c, a, c->result_list != NULL);
+		c->result_list = a->value;
 	} else if (strcmp(name, "absorbed") == 0) {
 		set_once(s, c, a, c->absorbed != NULL);
 		c->absorbed = a->value;
@@ -135,6 +138,23 @@ static bool check_count(struct sema *s, const struct sema_call *c)
 	return false;
 }
 
+/* results: ["a", "b"]: the values' names, all of them. */
+static bool read_results(struct sema *s, struct sema_call *c)
+{
+	if (!c->result_list)
+		return true;
+	struct sema_value v = ig_sema_eval(s, c->result_list);
+	bool ok = v.kind == V_LIST && v.u.list.n == c->n_out;
+	c->results = IG_NEWN(s->arena, const char *, c->n_out);
+	for (int i = 0; ok && i < c->n_out; i++) {
+		ok = v.u.list.item[i].kind == V_STRING && v.u.list.item[i].u.s[v.u.list.item[i].u.s[0] == '/'];
+		c->results[i] = ok ? v.u.list.item[i].u.s : NULL;
+	}
+	if (!ok && v.kind != V_BAD)
+		ig_error(s->diag, c->result_list->loc, "results: takes a list of %d names", c->n_out);
+	return ok;
+}
+
 /* absorbed: ["bn0", "relu0"] and precision: int8, which only printed graphs have. */
 static bool set_trail(struct sema *s, const struct sema_call *c, struct ig_nid id)
 {
@@ -167,12 +187,16 @@ static bool set_trail(struct sema *s, const struct sema_call *c, struct ig_nid i
 	return true;
 }
 
-/* The name statistics know a value by. */
-static const char *value_name(struct sema *s, const struct sema_call *c)
+/* The name statistics know result `i` by. */
+static const char *value_name(struct sema *s, const struct sema_call *c, int i)
 {
-	const char *prefix = s->prefix;
+	const char *prefix = s->prefix, *name = i ? ig_arena_printf(s->arena, "/%s.%d", c->layer, i) : ig_arena_printf(s->arena, "/%s", c->layer);
+	if (c->results)
+		name = c->results[i];
+	else if (c->result && i == 0)
+		name = c->result;
 	s->prefix = "";
-	const char *name = ig_sema_name(s, &s->value_names, c->result ? c->result : ig_arena_printf(s->arena, "/%s", c->layer));
+	name = ig_sema_name(s, &s->value_names, name);
 	s->prefix = prefix;
 	return name;
 }
@@ -180,15 +204,15 @@ static const char *value_name(struct sema *s, const struct sema_call *c)
 static struct ig_nid make_node(struct sema *s, struct sema_call *c, const struct ig_type *declared)
 {
 	struct ig_graph *g = s->graph;
-	struct ig_nid id = ig_graph_add(g, c->op, c->layer, c->loc, c->in, c->n_in);
+	struct ig_nid id = ig_graph_add_results(g, IG_NONODE, c->op, c->layer, c->loc, c->in, c->n_in, c->n_out);
 	struct ig_node *n = ig_node(g, id);
-	struct ig_value *v = ig_value(g, n->out[0]);
 	/* The names are the text's: a fused graph has layers and values that share names across each other. */
 	n->name = c->layer;
-	v->name = value_name(s, c);
-	if (declared) {
-		v->type.dtype = declared->dtype;
-		v->type.q = declared->q;
+	for (int i = 0; i < c->n_out; i++) {
+		struct ig_value *v = ig_value(g, n->out[i]);
+		v->name = value_name(s, c, i);
+		v->type.dtype = declared[i].dtype;
+		v->type.q = declared[i].q;
 	}
 	for (int i = 0; i < c->n_attrs; i++)
 		ig_sema_attr_store(s, id, &c->attr[i]);
@@ -205,50 +229,73 @@ static void pool_stride(struct sema_call *c)
 	c->attr[c->n_attrs++].id = IG_A_STRIDE;
 }
 
-static struct sema_value build(struct sema *s, struct sema_call *c, const char *hint, const struct ast_type *type)
+/* Fixes the number of results: what is wanted, at least as many as the operation has. */
+static bool count_results(struct sema *s, struct sema_call *c, int wanted)
 {
-	struct ig_type declared = {.q = IG_NOQ};
-	if (c->bad || !check_count(s, c) || !ig_sema_room(s, c->loc))
-		return SEMA_BAD;
-	if (type && !ig_sema_type(s, type, &declared))
-		return SEMA_BAD;
-	if ((c->op == IG_OP_QUANTIZE || c->op == IG_OP_REQUANTIZE) && declared.q.i < 0) {
+	int has = ig_op_results(c->op);
+	c->n_out = has ? has : wanted;
+	if (c->n_out >= wanted && c->n_out <= IG_MAX_RESULTS)
+		return true;
+	if (has == 1)
+		ig_error(s->diag, c->loc, "%s has one result, but %d are wanted here", ig_ops[c->op].name, wanted);
+	else
+		ig_error(s->diag, c->loc, "%s has at most %d results, but %d are wanted here", ig_ops[c->op].name, has ? has : IG_MAX_RESULTS, wanted);
+	return false;
+}
+
+static void build(struct sema *s, struct sema_call *c, const struct ast_name *targets, struct sema_value *out, int n_out)
+{
+	struct ig_type declared[IG_MAX_RESULTS];
+	const char *hint = targets && n_out == 1 ? targets->name : NULL;
+	if (c->bad || !check_count(s, c) || !ig_sema_room(s, c->loc) || !count_results(s, c, n_out) || !read_results(s, c))
+		return;
+	for (int i = 0; i < c->n_out; i++)
+		declared[i] = (struct ig_type){.q = IG_NOQ};
+	const struct ast_name *t = targets;
+	for (int i = 0; t && i < n_out; t = t->next, i++)
+		if (t->type && !ig_sema_type(s, t->type, &declared[i]))
+			return;
+	if ((c->op == IG_OP_QUANTIZE || c->op == IG_OP_REQUANTIZE) && declared[0].q.i < 0) {
 		ig_error(s->diag, c->loc, "%s needs its result's parameters: y: u8[...] {scale: 0.1, zero_point: 3} = %s(x)", ig_ops[c->op].name, ig_ops[c->op].name);
-		return SEMA_BAD;
+		return;
 	}
 	c->layer = ig_sema_name(s, &s->layer_names, c->name ? c->name : hint ? hint : ig_ops[c->op].name);
 	if (binds(c->op) && !(c->n_in == 1 ? ig_sema_bind(s, c) : ig_sema_check_weight(s, c)))
-		return SEMA_BAD;
+		return;
 	pool_stride(c);
 	int before = ig_diag_errors(s->diag);
-	struct ig_nid id = make_node(s, c, type ? &declared : NULL);
+	struct ig_nid id = make_node(s, c, declared);
 	if (!set_trail(s, c, id))
-		return SEMA_BAD;
+		return;
 	if (!ig_infer_node(s->graph, id, s->diag)) {
 		if (ig_diag_errors(s->diag) == before)
 			IG_BUG("inference of %s failed silently", ig_ops[c->op].name);
-		return SEMA_BAD;
+		return;
 	}
-	struct ig_vid v = ig_node(s->graph, id)->out[0];
-	if (type)
-		ig_sema_check_type(s, type, &declared, ig_vtype(s->graph, v));
-	return (struct sema_value){.kind = V_TENSOR, .u.v = v};
+	t = targets;
+	for (int i = 0; i < n_out; i++, t = t ? t->next : NULL) {
+		struct ig_vid v = ig_node(s->graph, id)->out[i];
+		if (t && t->type)
+			ig_sema_check_type(s, t->type, &declared[i], ig_vtype(s->graph, v));
+		out[i] = (struct sema_value){.kind = V_TENSOR, .u.v = v};
+	}
 }
 
-struct sema_value ig_sema_op(struct sema *s, const struct ast_expr *e, enum ig_op op, const char *hint, const struct ast_type *type)
+void ig_sema_op(struct sema *s, const struct ast_expr *e, enum ig_op op, const struct ast_name *targets, struct sema_value *out, int n_out)
 {
 	struct sema_call c = {.op = op, .loc = e->loc};
 	if (op == IG_OP_INPUT) {
 		ig_error(s->diag, e->loc, "inputs are declared in the model's first line: model m(x: f32[1, 3, 32, 32]) -> ...");
-		return SEMA_BAD;
+		return;
 	}
 	read_args(s, &c, e->args);
 	if (s->stop)
-		return SEMA_BAD;
-	if (op != IG_OP_CONSTANT || c.n_in)
-		return build(s, &c, hint, type);
-	struct sema_value v = ig_sema_constant(s, &c, type, hint);
-	if (v.kind == V_TENSOR && !set_trail(s, &c, ig_value(s->graph, v.u.v)->def))
-		return SEMA_BAD;
-	return v;
+		return;
+	if (op != IG_OP_CONSTANT || c.n_in || n_out != 1) {
+		build(s, &c, targets, out, n_out);
+		return;
+	}
+	struct sema_value v = ig_sema_constant(s, &c, targets ? targets->type : NULL, targets ? targets->name : NULL);
+	if (v.kind != V_TENSOR || set_trail(s, &c, ig_value(s->graph, v.u.v)->def))
+		out[0] = v;
 }

@@ -176,7 +176,7 @@ struct sema_value ig_sema_eval(struct sema *s, const struct ast_expr *e)
 	case AST_BINARY: return eval_binary(s, e);
 	case AST_NEGATE: return eval_negate(s, e);
 	case AST_LIST: return eval_list(s, e);
-	case AST_CALL: ig_sema_call(s, e, NULL, NULL, &v, 1); return v;
+	case AST_CALL: ig_sema_call(s, e, NULL, &v, 1); return v;
 	case AST_BAD: return v;
 	}
 	return v;

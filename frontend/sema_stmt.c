@@ -177,9 +177,10 @@ static void call_block(struct sema *s, struct sema_block *block, const struct as
 	ig_sema_scope_free(&inner);
 }
 
-void ig_sema_call(struct sema *s, const struct ast_expr *e, const char *hint, const struct ast_type *type, struct sema_value *out, int n_out)
+void ig_sema_call(struct sema *s, const struct ast_expr *e, const struct ast_name *targets, struct sema_value *out, int n_out)
 {
 	enum ig_op op;
+	const char *hint = targets && n_out == 1 ? targets->name : NULL;
 	for (int i = 0; i < n_out; i++)
 		out[i] = SEMA_BAD;
 	int *block = ig_symtab_find(&s->block_index, e->s);
@@ -197,11 +198,7 @@ void ig_sema_call(struct sema *s, const struct ast_expr *e, const char *hint, co
 		ig_error(s->diag, e->loc, "unknown operation or block '%s'%s", e->s, ig_sema_near(s, e->s, names, n));
 		return;
 	}
-	struct sema_value v = ig_sema_op(s, e, op, hint, type);
-	if (n_out == 1)
-		out[0] = v;
-	else if (v.kind != V_BAD)
-		ig_error(s->diag, e->loc, "%s has one result, but %d are wanted here", ig_ops[op].name, n_out);
+	ig_sema_op(s, e, op, targets, out, n_out);
 }
 
 static void assign(struct sema *s, const struct ast_stmt *st)
@@ -215,26 +212,23 @@ static void assign(struct sema *s, const struct ast_stmt *st)
 	}
 	struct sema_value *v = IG_NEWN(s->arena, struct sema_value, n);
 	if (st->value->kind == AST_CALL) {
-		ig_sema_call(s, st->value, n == 1 ? st->targets->name : NULL, st->type, v, n);
+		ig_sema_call(s, st->value, st->targets, v, n);
 	} else if (n == 1) {
 		v[0] = ig_sema_eval(s, st->value);
 	} else {
-		ig_error(s->diag, st->value->loc, "several names are assigned, but there is one value; only a block's call gives several");
+		ig_error(s->diag, st->value->loc, "several names are assigned, but there is one value; only a call gives several");
 	}
-	if (st->type && v[0].kind != V_BAD && st->value->kind != AST_CALL) {
-		struct ig_type want;
-		if (v[0].kind != V_TENSOR)
-			ig_error(s->diag, st->type->loc, "a declared type is for tensors; this is %s", ig_sema_kind(&v[0]));
-		else if (ig_sema_type(s, st->type, &want))
-			ig_sema_check_type(s, st->type, &want, ig_vtype(s->graph, v[0].u.v));
-	} else if (st->type && v[0].kind != V_BAD && ig_symtab_find(&s->block_index, st->value->s)) {
-		struct ig_type want; /* an operation's own call has checked it already */
-		if (v[0].kind == V_TENSOR && ig_sema_type(s, st->type, &want))
-			ig_sema_check_type(s, st->type, &want, ig_vtype(s->graph, v[0].u.v));
-	}
+	/* an operation's own call has checked its types already */
+	bool checked = st->value->kind == AST_CALL && !ig_symtab_find(&s->block_index, st->value->s);
 	n = 0;
-	for (const struct ast_name *t = st->targets; t; t = t->next)
-		ig_sema_define(s, t->name, v[n++]);
+	for (const struct ast_name *t = st->targets; t; t = t->next, n++) {
+		struct ig_type want;
+		if (t->type && !checked && v[n].kind == V_TENSOR && ig_sema_type(s, t->type, &want))
+			ig_sema_check_type(s, t->type, &want, ig_vtype(s->graph, v[n].u.v));
+		else if (t->type && !checked && v[n].kind != V_TENSOR && v[n].kind != V_BAD)
+			ig_error(s->diag, t->type->loc, "a declared type is for tensors; this is %s", ig_sema_kind(&v[n]));
+		ig_sema_define(s, t->name, v[n]);
+	}
 }
 
 static void repeat(struct sema *s, const struct ast_stmt *st)

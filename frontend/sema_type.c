@@ -1,5 +1,6 @@
 /* Declared types with their quantization parameters, and constants. */
 #include "frontend/sema.h"
+#include "ir/number.h"
 
 #include <float.h>
 #include <math.h>
@@ -207,11 +208,31 @@ void ig_sema_check_type(struct sema *s, const struct ast_type *at, const struct 
 		ig_error(s->diag, at->loc, "the value has other quantization parameters than declared");
 }
 
+/* Element i; false when the value is none of the type. 64 bits take every integer of the language; u64 its bits. */
+static bool written_value(const struct sema_value *e, struct ig_tensor *x, int64_t i)
+{
+	enum ig_dtype dt = x->type.dtype;
+	bool number = e->kind == V_INT || e->kind == V_FLOAT;
+	int64_t lo, hi;
+	double real = e->kind == V_INT ? (double)e->u.i : e->u.f;
+	dtype_range(dt, &lo, &hi);
+	if (dt == IG_DT_F32 && number) {
+		((float *)x->data)[i] = e->kind == V_INT ? (float)e->u.i : (float)e->u.f;
+	} else if (dt == IG_DT_F64 && number) {
+		((double *)x->data)[i] = real;
+	} else if (dt == IG_DT_BOOL ? e->kind == V_BOOL : !ig_dtypes[dt].is_float && e->kind == V_INT && (ig_dtypes[dt].bits == 64 || (e->u.i >= lo && e->u.i <= hi))) {
+		ig_put_int(x, i, e->u.i);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* constant(values: [...]) */
 static struct ig_tensor *written_values(struct sema *s, const struct sema_call *c, struct ig_type *t, bool declared)
 {
 	struct sema_value v = ig_sema_eval(s, c->values);
-	int64_t n, lo, hi;
+	int64_t n;
 	if (v.kind == V_BAD)
 		return NULL;
 	int64_t given = v.kind == V_LIST ? v.u.list.n : 1;
@@ -226,21 +247,10 @@ static struct ig_tensor *written_values(struct sema *s, const struct sema_call *
 		return NULL;
 	}
 	struct ig_tensor *x = ig_tensor_new(s->graph->arena, t);
-	dtype_range(t->dtype, &lo, &hi);
 	for (int64_t i = 0; i < n; i++) {
-		const struct sema_value *e = item(&v, i);
-		bool number = e->kind == V_INT || e->kind == V_FLOAT, wide = t->dtype == IG_DT_I64;
-		if (ig_dtypes[t->dtype].is_float ? !number : e->kind != V_INT || (!wide && (e->u.i < lo || e->u.i > hi))) {
+		if (!written_value(item(&v, i), x, i)) {
 			ig_error(s->diag, c->values->loc, "value %lld of this constant is no %s", (long long)i, ig_dtypes[t->dtype].name);
 			return NULL;
-		}
-		switch (t->dtype) {
-		case IG_DT_F32: ((float *)x->data)[i] = e->kind == V_INT ? (float)e->u.i : (float)e->u.f; break;
-		case IG_DT_U8: ((uint8_t *)x->data)[i] = (uint8_t)e->u.i; break;
-		case IG_DT_S8: ((int8_t *)x->data)[i] = (int8_t)e->u.i; break;
-		case IG_DT_S16: ((int16_t *)x->data)[i] = (int16_t)e->u.i; break;
-		case IG_DT_I32: ((int32_t *)x->data)[i] = (int32_t)e->u.i; break;
-		default: ((int64_t *)x->data)[i] = e->u.i; break;
 		}
 	}
 	return x;

@@ -165,7 +165,7 @@ void ig_conv_geometry(const struct ig_graph *g, const struct ig_node *n, struct 
 	ig_attr_ints(n, IG_A_STRIDE, 1, s, 2);
 	ig_attr_ints(n, IG_A_DILATION, 1, d, 2);
 	ig_attr_ints(n, IG_A_PAD, 0, p, 4);
-	if (n->op == IG_OP_GLOBAL_AVG_POOL) {
+	if (n->op == IG_OP_GLOBAL_AVG_POOL || n->op == IG_OP_GLOBAL_MAX_POOL) {
 		k[0] = o->ih;
 		k[1] = o->iw;
 	} else if (ig_ops[n->op].quant == IG_QC_COMPUTE) {
@@ -199,6 +199,10 @@ int64_t ig_node_macs(const struct ig_graph *g, const struct ig_node *n)
 {
 	if (!ig_ops[n->op].macs)
 		return 0;
+	if (n->op == IG_OP_MATMUL || n->op == IG_OP_MATMUL_INTEGER) {
+		const struct ig_type *a = ig_vtype(g, n->in[0]);
+		return ig_elems(ig_vtype(g, n->out[0])) * a->dim[a->rank - 1];
+	}
 	struct ig_conv_geom c;
 	ig_conv_geometry(g, n, &c);
 	return c.n * c.oc * c.oh * c.ow * c.kh * c.kw * (c.ic / c.groups);

@@ -21,7 +21,8 @@ struct ig_eval {
 	const struct ig_node *n;
 	struct ig_arena *arena;
 	const struct ig_tensor **in;
-	struct ig_tensor *out;
+	struct ig_tensor *out;   /* the first result */
+	struct ig_tensor **outs; /* all */
 	const struct ig_qparam *qy;  /* the result's parameters or NULL */
 	struct ig_requant requant;   /* quantized COMPUTE */
 	struct ig_eltwise eltwise;   /* quantized ELTWISE */

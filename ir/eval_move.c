@@ -46,57 +46,6 @@ void ig_eval_transpose(struct ig_eval *e)
 	gather(e, 0, step);
 }
 
-void ig_eval_slice(struct ig_eval *e)
-{
-	const struct ig_type *x = &e->in[0]->type;
-	const struct ig_attr *st = ig_attr(e->n, IG_A_STARTS), *ax = ig_attr(e->n, IG_A_AXES), *sp = ig_attr(e->n, IG_A_STEPS);
-	int64_t step[IG_MAX_RANK] = {0}, stride[IG_MAX_RANK] = {0}, base = 0;
-	ig_eval_strides(x, stride);
-	memcpy(step, stride, sizeof step);
-	for (int i = 0; i < st->n; i++) { /* inference wrote all four lists out */
-		int64_t a = ax->u.ints[i];
-		base += st->u.ints[i] * stride[a];
-		step[a] = stride[a] * sp->u.ints[i];
-	}
-	gather(e, base, step);
-}
-
-static uint8_t pad_byte(const struct ig_eval *e, double value)
-{
-	const struct ig_qparam *q = e->qy;
-	if (q)
-		return (uint8_t)ig_quantize((float)value, q->scale[0], q->zero_point[0], q->qmin, q->qmax);
-	bool is_signed = e->out->type.dtype == IG_DT_S8; /* plain bytes: the nearest value */
-	return (uint8_t)ig_pack((float)value, 0, is_signed ? -128 : 0, is_signed ? 127 : 255);
-}
-
-void ig_eval_pad(struct ig_eval *e)
-{
-	const struct ig_type *x = &e->in[0]->type, *y = &e->out->type;
-	const int64_t *pads = ig_attr(e->n, IG_A_PADS)->u.ints;
-	double value = ig_attr_float(e->n, IG_A_VALUE, 0);
-	int64_t count = ig_elems(y), inputs = ig_elems(x), index[IG_MAX_RANK] = {0}, stride[IG_MAX_RANK] = {0}, at = 0;
-	size_t w = ig_eval_width(y);
-	if (w == 1)
-		memset(e->out->data, pad_byte(e, value), e->out->bytes);
-	else
-		for (int64_t i = 0; i < count; i++)
-			((float *)e->out->data)[i] = (float)value;
-	ig_eval_strides(y, stride);
-	for (int k = 0; k < y->rank; k++)
-		at += pads[k] * stride[k];
-	for (int64_t i = 0; i < inputs; i++) {
-		memcpy((unsigned char *)e->out->data + (size_t)at * w, (const unsigned char *)e->in[0]->data + (size_t)i * w, w);
-		for (int k = x->rank - 1; k >= 0; k--) {
-			at += stride[k];
-			if (++index[k] < x->dim[k])
-				break;
-			at -= stride[k] * x->dim[k];
-			index[k] = 0;
-		}
-	}
-}
-
 /* Inputs of other parameters are requantized by their table; equal parameters copy. */
 void ig_eval_concat(struct ig_eval *e)
 {

@@ -126,9 +126,11 @@ static void link_before(struct ig_graph *g, int32_t id, int32_t before)
 		g->node[before].prev = id;
 }
 
-struct ig_nid ig_graph_add_before(struct ig_graph *g, struct ig_nid before, enum ig_op op, const char *name, struct ig_loc loc,
-                                  const struct ig_vid *in, int n_in)
+struct ig_nid ig_graph_add_results(struct ig_graph *g, struct ig_nid before, enum ig_op op, const char *name, struct ig_loc loc, const struct ig_vid *in,
+                                   int n_in, int n_out)
 {
+	if (n_out < 1 || n_out > IG_MAX_RESULTS || (ig_op_results(op) && n_out != ig_op_results(op)))
+		IG_BUG("%s with %d results", ig_ops[op].name, n_out);
 	if (n_in < ig_ops[op].min_in || n_in > ig_ops[op].max_in)
 		IG_BUG("%s with %d operands", ig_ops[op].name, n_in);
 	const char *unique = ig_graph_unique_name(g, name);
@@ -136,15 +138,22 @@ struct ig_nid ig_graph_add_before(struct ig_graph *g, struct ig_nid before, enum
 		ig_vec_grow((void **)&g->node, &g->cap_nodes, sizeof *g->node);
 	int32_t id = g->n_nodes++;
 	struct ig_node *n = &g->node[id];
-	*n = (struct ig_node){.op = op, .name = unique, .loc = loc, .n_in = n_in, .n_out = 1, .rule = -1};
+	*n = (struct ig_node){.op = op, .name = unique, .loc = loc, .n_in = n_in, .n_out = n_out, .rule = -1};
 	n->in = IG_NEWN(g->arena, struct ig_vid, n_in ? n_in : 1);
 	if (n_in)
 		memcpy(n->in, in, (size_t)n_in * sizeof *in);
 	n->out = IG_NEWN(g->arena, struct ig_vid, n->n_out);
-	for (int i = 0; i < n->n_out; i++)
-		n->out[i].i = new_value(g, i ? ig_internf(g->names, "%s.%d", unique, i) : unique, id, i);
 	link_before(g, id, before.i);
+	for (int i = 0; i < n_out; i++)
+		n->out[i].i = new_value(g, i ? ig_graph_unique_name(g, ig_internf(g->names, "%s.%d", unique, i)) : unique, id, i);
 	return (struct ig_nid){id};
+}
+
+struct ig_nid ig_graph_add_before(struct ig_graph *g, struct ig_nid before, enum ig_op op, const char *name, struct ig_loc loc,
+                                  const struct ig_vid *in, int n_in)
+{
+	int n_out = ig_op_results(op);
+	return ig_graph_add_results(g, before, op, name, loc, in, n_in, n_out ? n_out : 1);
 }
 
 struct ig_nid ig_graph_add(struct ig_graph *g, enum ig_op op, const char *name, struct ig_loc loc, const struct ig_vid *in, int n_in)

@@ -32,6 +32,7 @@ enum ig_quant_class { IG_QC_NONE, IG_QC_COMPUTE, IG_QC_ELTWISE, IG_QC_TABLE, IG_
 
 #define IG_MAX_RANK 6
 #define IG_MAX_ATTRS 16
+#define IG_MAX_RESULTS 64
 
 struct ig_dtype_info {
 	const char *name;
@@ -54,6 +55,7 @@ extern const struct ig_op_info {
 bool ig_op_find(const char *name, enum ig_op *op);
 bool ig_dtype_find(const char *name, enum ig_dtype *dt);
 bool ig_attr_find(const char *name, enum ig_attr_id *a);
+int ig_op_results(enum ig_op op); /* how many results its nodes have; 0: as many as they are made with */
 bool ig_op_has_attr(enum ig_op op, enum ig_attr_id a);
 
 /* Index types; i < 0: none. */
@@ -173,6 +175,9 @@ static inline struct ig_nid ig_next(const struct ig_graph *g, struct ig_nid n) {
 struct ig_nid ig_graph_add(struct ig_graph *g, enum ig_op op, const char *name, struct ig_loc loc, const struct ig_vid *in, int n_in);
 struct ig_nid ig_graph_add_before(struct ig_graph *g, struct ig_nid before, enum ig_op op, const char *name, struct ig_loc loc,
                                   const struct ig_vid *in, int n_in);
+/* The same with a number of results that the operation leaves open (ig_op_results), at most IG_MAX_RESULTS; before IG_NONODE: at the end. */
+struct ig_nid ig_graph_add_results(struct ig_graph *g, struct ig_nid before, enum ig_op op, const char *name, struct ig_loc loc, const struct ig_vid *in,
+                                   int n_in, int n_out);
 /* Adds a constant (before `before`; IG_NONODE: at the start of the list). Data is not copied and must live as long as the graph (its arena). */
 struct ig_vid ig_graph_constant(struct ig_graph *g, struct ig_nid before, const char *name, struct ig_loc loc, const struct ig_tensor *t);
 /* Appends to the signature: v is the result of an INPUT node; the name of an output is as the caller of the model sees it. */

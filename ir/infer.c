@@ -113,18 +113,22 @@ static ig_infer_fn *const table[IG_OP_COUNT] = {
 
 bool ig_infer_node(struct ig_graph *g, struct ig_nid id, struct ig_diag *d)
 {
-	struct ig_type out = {.q = IG_NOQ};
-	if (!table[ig_node(g, id)->op](g, id, d, &out))
+	struct ig_type out[IG_MAX_RESULTS];
+	for (int i = 0; i < ig_node(g, id)->n_out; i++)
+		out[i] = (struct ig_type){.q = IG_NOQ};
+	if (!table[ig_node(g, id)->op](g, id, d, out))
 		return false;
 	const struct ig_node *n = ig_node(g, id);
-	struct ig_type *t = &ig_value(g, n->out[0])->type;
-	if (t->q.i >= 0) {
-		out.q = t->q; /* given: by conversion or by the source */
-		out.dtype = ig_qparam(g, t->q)->dtype;
+	for (int i = 0; i < n->n_out; i++) {
+		struct ig_type *t = &ig_value(g, n->out[i])->type;
+		if (t->q.i >= 0) {
+			out[i].q = t->q; /* given: by conversion or by the source */
+			out[i].dtype = ig_qparam(g, t->q)->dtype;
+		}
+		if (!check_size(n, &out[i], g->arena, d) || !check_qparam(g, n, &out[i], d))
+			return false;
+		*t = out[i];
 	}
-	if (!check_size(n, &out, g->arena, d) || !check_qparam(g, n, &out, d))
-		return false;
-	*t = out;
 	return true;
 }
 

@@ -249,6 +249,15 @@ static bool infer_pool(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, 
 
 bool ig_infer_max_pool2d(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_pool(g, id, d, out); }
 
+bool ig_infer_global_max_pool(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
+{
+	if (!ig_infer_rank(g, ig_node(g, id), 0, 4, d))
+		return false;
+	*out = *ig_vtype(g, ig_node(g, id)->in[0]);
+	out->dim[2] = out->dim[3] = 1;
+	return true;
+}
+
 bool ig_infer_avg_pool2d(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
 {
 	return ig_infer_numeric(g, ig_node(g, id), 0, d) && infer_pool(g, id, d, out);

@@ -1,4 +1,4 @@
-/* Inference of inputs, constants, elementwise operations, normalization and conversions. */
+/* Inference of inputs, constants, normalization with constants, and conversions. */
 #include "ir/infer_impl.h"
 
 #include <math.h>
@@ -17,8 +17,8 @@ bool ig_infer_input(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, str
 		ig_error(d, n->loc, "input '%s': nhwc needs rank 4, not %s", n->name, ig_type_str(g->arena, out));
 		return false;
 	}
-	if (out->dtype != IG_DT_F32 && out->dtype != IG_DT_U8 && out->dtype != IG_DT_S8) {
-		ig_error(d, n->loc, "input '%s': an input is f32, u8 or s8, not %s", n->name, ig_dtypes[out->dtype].name);
+	if (ig_dtypes[out->dtype].bits < 8) {
+		ig_error(d, n->loc, "input '%s': the elements of an input are whole bytes, not %s", n->name, ig_dtypes[out->dtype].name);
 		return false;
 	}
 	return true;
@@ -50,53 +50,6 @@ static bool infer_unary(struct ig_graph *g, struct ig_nid id, struct ig_diag *d,
 	out->q = IG_NOQ;
 	return true;
 }
-
-bool ig_infer_relu(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_unary(g, id, d, out); }
-bool ig_infer_relu6(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_unary(g, id, d, out); }
-bool ig_infer_sigmoid(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_unary(g, id, d, out); }
-bool ig_infer_tanh(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_unary(g, id, d, out); }
-bool ig_infer_hard_swish(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_unary(g, id, d, out); }
-
-bool ig_infer_clip(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
-{
-	return ig_infer_bounds(ig_node(g, id), d) && infer_unary(g, id, d, out);
-}
-
-bool ig_infer_leaky_relu(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
-{
-	const struct ig_node *n = ig_node(g, id);
-	if (!isfinite(ig_attr_float(n, IG_A_ALPHA, 0.01))) {
-		ig_error(d, n->loc, "leaky_relu '%s': alpha must be finite", n->name);
-		return false;
-	}
-	return infer_unary(g, id, d, out);
-}
-
-/* NumPy's broadcasting: shapes aligned at the end, extents equal or 1. */
-static bool infer_binary(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
-{
-	const struct ig_node *n = ig_node(g, id);
-	if (!ig_infer_numeric(g, n, 0, d) || !ig_infer_numeric(g, n, 1, d) || !ig_infer_bounds(n, d))
-		return false;
-	const struct ig_type *a = ig_vtype(g, n->in[0]), *b = ig_vtype(g, n->in[1]);
-	int rank = a->rank > b->rank ? a->rank : b->rank;
-	*out = (struct ig_type){.dtype = IG_DT_F32, .rank = rank, .q = IG_NOQ};
-	for (int i = 0; i < rank; i++) {
-		int ia = i - (rank - a->rank), ib = i - (rank - b->rank);
-		int64_t da = ia < 0 ? 1 : a->dim[ia], db = ib < 0 ? 1 : b->dim[ib];
-		if (da != db && da != 1 && db != 1) {
-			ig_error(d, n->loc, "%s '%s': %s and %s cannot be broadcast to one shape", ig_ops[n->op].name, n->name, ig_infer_shape(g, n->in[0]),
-			         ig_infer_shape(g, n->in[1]));
-			return false;
-		}
-		out->dim[i] = da > db ? da : db;
-	}
-	return true;
-}
-
-bool ig_infer_add(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_binary(g, id, d, out); }
-bool ig_infer_sub(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_binary(g, id, d, out); }
-bool ig_infer_mul(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_binary(g, id, d, out); }
 
 bool ig_infer_batch_norm(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
 {

@@ -7,7 +7,7 @@
 #define IG_MAX_ELEMS ((int64_t)0x7fffffff)
 #define IG_MAX_EXTENT ((int64_t)1 << 20)
 
-/* Checks operands and attributes and gives the result's shape and float element type in *out (its q is IG_NOQ, or the input's where values only move). */
+/* Checks operands and attributes and gives the results' shapes and float element types in out[] (q is IG_NOQ, or the input's where values only move). */
 typedef bool ig_infer_fn(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out);
 #define O(e, text, ...) ig_infer_fn ig_infer_##text;
 #include "ir/ops.def"
@@ -15,6 +15,8 @@ typedef bool ig_infer_fn(struct ig_graph *g, struct ig_nid id, struct ig_diag *d
 
 /* Operand `i` must be f32 or quantized (raw bytes, integers: an error that says so). */
 bool ig_infer_numeric(const struct ig_graph *g, const struct ig_node *n, int i, struct ig_diag *d);
+/* Operand `i` must be of one of the types (bits: ir/number.h), or quantized where the operation's class allows. */
+bool ig_infer_types(const struct ig_graph *g, const struct ig_node *n, int i, unsigned types, struct ig_diag *d);
 bool ig_infer_rank(const struct ig_graph *g, const struct ig_node *n, int i, int rank, struct ig_diag *d);
 /* Operands from `first` on must be constants: kernels are packed at compile time. */
 bool ig_infer_constants(const struct ig_graph *g, const struct ig_node *n, int first, int count, struct ig_diag *d);

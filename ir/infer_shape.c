@@ -1,4 +1,4 @@
-/* Inference of operations that move values: concat, pad, slice, reshape, flatten, transpose. */
+/* Inference of operations that move values: concat, reshape, flatten, transpose. */
 #include "ir/infer_impl.h"
 
 bool ig_infer_concat(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
@@ -22,83 +22,6 @@ bool ig_infer_concat(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, st
 		if (!ig_add_i64(out->dim[axis], t->dim[axis], &out->dim[axis]))
 			out->dim[axis] = INT64_MAX; /* refused as too large */
 	}
-	return true;
-}
-
-bool ig_infer_pad(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
-{
-	const struct ig_node *n = ig_node(g, id);
-	const struct ig_attr *a = ig_attr(n, IG_A_PADS);
-	*out = *ig_vtype(g, n->in[0]);
-	if (!a || a->n != 2 * out->rank) {
-		ig_error(d, n->loc, "pad '%s' needs pads: [begin of each axis, then end of each axis], %d integers for %s", n->name, 2 * out->rank,
-		         ig_infer_shape(g, n->in[0]));
-		return false;
-	}
-	for (int i = 0; i < a->n; i++) {
-		if (a->u.ints[i] < 0 || a->u.ints[i] > IG_MAX_EXTENT) {
-			ig_error(d, n->loc, "pad '%s': %lld is outside of 0..%lld%s", n->name, (long long)a->u.ints[i], (long long)IG_MAX_EXTENT,
-			         a->u.ints[i] < 0 ? " (slice takes away)" : "");
-			return false;
-		}
-		out->dim[i % out->rank] += a->u.ints[i];
-	}
-	double value = ig_attr_float(n, IG_A_VALUE, 0);
-	if (value != value) {
-		ig_error(d, n->loc, "pad '%s': value must be a number", n->name);
-		return false;
-	}
-	return true;
-}
-
-/* One axis of a slice by NumPy's rules for positive steps. */
-static int64_t slice_extent(int64_t dim, int64_t *start, int64_t *end, int64_t step)
-{
-	if (*start < 0)
-		*start = *start < -dim ? 0 : *start + dim;
-	if (*end < 0)
-		*end = *end < -dim ? 0 : *end + dim;
-	if (*start > dim)
-		*start = dim;
-	if (*end > dim)
-		*end = dim;
-	return *end > *start ? (*end - *start - 1) / step + 1 : 0;
-}
-
-bool ig_infer_slice(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
-{
-	const struct ig_node *n = ig_node(g, id);
-	const struct ig_attr *st = ig_attr(n, IG_A_STARTS), *en = ig_attr(n, IG_A_ENDS), *ax = ig_attr(n, IG_A_AXES), *sp = ig_attr(n, IG_A_STEPS);
-	int64_t start[IG_MAX_RANK], end[IG_MAX_RANK], axis[IG_MAX_RANK], step[IG_MAX_RANK];
-	bool seen[IG_MAX_RANK] = {false};
-	*out = *ig_vtype(g, n->in[0]);
-	if (!st || !en || st->n < 1 || st->n != en->n || st->n > out->rank || (ax && ax->n != st->n) || (sp && sp->n != st->n)) {
-		ig_error(d, n->loc, "slice '%s' needs starts and ends (and axes, steps when given) of equal length, at most %d", n->name, out->rank);
-		return false;
-	}
-	int count = st->n;
-	for (int i = 0; i < count; i++) {
-		start[i] = st->u.ints[i];
-		end[i] = en->u.ints[i];
-		step[i] = sp ? sp->u.ints[i] : 1;
-		axis[i] = ax ? ax->u.ints[i] : i;
-		if (axis[i] < -out->rank || axis[i] >= out->rank || seen[axis[i] < 0 ? axis[i] + out->rank : axis[i]]) {
-			ig_error(d, n->loc, "slice '%s': axis %lld is outside of the rank %d or given twice", n->name, (long long)axis[i], out->rank);
-			return false;
-		}
-		if (axis[i] < 0)
-			axis[i] += out->rank;
-		seen[axis[i]] = true;
-		if (step[i] < 1) {
-			ig_error(d, n->loc, "slice '%s': steps must be positive, not %lld", n->name, (long long)step[i]);
-			return false;
-		}
-		out->dim[axis[i]] = slice_extent(out->dim[axis[i]], &start[i], &end[i], step[i]);
-	}
-	ig_attr_set_ints(g, id, IG_A_STARTS, start, count);
-	ig_attr_set_ints(g, id, IG_A_ENDS, end, count);
-	ig_attr_set_ints(g, id, IG_A_AXES, axis, count);
-	ig_attr_set_ints(g, id, IG_A_STEPS, step, count);
 	return true;
 }
 

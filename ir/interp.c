@@ -52,8 +52,12 @@ static bool prepare(struct ig_interp *it, struct ig_eval *e, const struct ig_nod
 		e->in[i] = it->value[n->in[i].i];
 	if (n->op == IG_OP_CONSTANT)
 		it->value[n->out[0].i] = n->data;
-	else
-		it->value[n->out[0].i] = ig_tensor_new(it->arena, ig_vtype(g, n->out[0]));
+	e->outs = IG_NEWN(it->arena, struct ig_tensor *, n->n_out);
+	for (int i = 0; i < n->n_out; i++) {
+		if (n->op != IG_OP_CONSTANT)
+			it->value[n->out[i].i] = ig_tensor_new(it->arena, ig_vtype(g, n->out[i]));
+		e->outs[i] = it->value[n->out[i].i];
+	}
 	e->out = it->value[n->out[0].i];
 	e->qy = ig_qparam(g, ig_vtype(g, n->out[0])->q);
 	if (n->n_in == 0 || ig_vtype(g, n->in[0])->q.i < 0)

@@ -88,6 +88,17 @@ bool ig_attr_find(const char *name, enum ig_attr_id *a)
 	return false;
 }
 
+int ig_op_results(enum ig_op op)
+{
+	switch (op) {
+	case IG_OP_SPLIT: return 0;
+	case IG_OP_LSTM: return 3;
+	case IG_OP_GRU:
+	case IG_OP_RNN: return 2;
+	default: return 1;
+	}
+}
+
 bool ig_op_has_attr(enum ig_op op, enum ig_attr_id a)
 {
 	for (int i = 0; i < ig_ops[op].n_attrs; i++)

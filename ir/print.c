@@ -1,6 +1,8 @@
 /* The graph as text of the language, in explicit form: a typed statement for each node, so that the frontend reads back an equal graph. */
 #include "ir/print.h"
 
+#include "ir/number.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,19 +223,16 @@ static void put_element(struct printer *p, const struct ig_tensor *t, int64_t i)
 {
 	switch (t->type.dtype) {
 	case IG_DT_F32: put_float(p, ((const float *)t->data)[i]); break;
-	case IG_DT_U8: fprintf(p->out, "%d", ((const uint8_t *)t->data)[i]); break;
-	case IG_DT_S8: fprintf(p->out, "%d", ((const int8_t *)t->data)[i]); break;
-	case IG_DT_S16: fprintf(p->out, "%d", ((const int16_t *)t->data)[i]); break;
-	case IG_DT_I32: fprintf(p->out, "%d", (int)((const int32_t *)t->data)[i]); break;
-	case IG_DT_I64: put_int(p, ((const int64_t *)t->data)[i]); break;
-	default: IG_BUG("element of %s", ig_dtypes[t->type.dtype].name);
+	case IG_DT_F64: put_double(p, ((const double *)t->data)[i]); break;
+	case IG_DT_BOOL: fputs(ig_get_int(t, i) ? "true" : "false", p->out); break;
+	default: put_int(p, ig_get_int(t, i)); break; /* u64 too: as the same bits of i64 */
 	}
 }
 
 static bool writable(const struct ig_tensor *t)
 {
 	enum ig_dtype dt = t->type.dtype;
-	return ig_elems(&t->type) <= WRITE_OUT && dt != IG_DT_F16 && dt != IG_DT_BF16 && dt != IG_DT_S4;
+	return ig_elems(&t->type) <= WRITE_OUT && dt != IG_DT_F16 && dt != IG_DT_BF16 && ig_dtypes[dt].bits >= 8;
 }
 
 /* Where a constant's data is: in the weights file under the layer's name, here, or nowhere. Returns the layer's name that the text implies. */
@@ -258,17 +257,32 @@ static const char *put_data(struct printer *p, const struct ig_node *n, const ch
 	return var;
 }
 
+/* results: ["a", "/b"] */
+static void put_results(struct printer *p, const struct ig_node *n, const char *sep)
+{
+	fprintf(p->out, "%sresults: [", sep);
+	for (int i = 0; i < n->n_out; i++) {
+		const char *name = ig_value(p->g, n->out[i])->name;
+		fputs(i ? ", " : "", p->out);
+		put_string(p, name[0] == '/' ? ig_internf(p->tab, "/%s", name) : name);
+	}
+	fputc(']', p->out);
+}
+
 /* What a printed graph says beside attributes: names that differ from what the frontend would give, absorbed layers, precision. */
 static void put_trail(struct printer *p, const struct ig_node *n, const char *implied, bool any)
 {
 	const char *sep = any ? ", " : "";
 	const struct ig_value *v = ig_value(p->g, n->out[0]);
-	if (strcmp(n->name, implied) != 0) {
+	if (n->n_out > 1 || strcmp(n->name, implied) != 0) {
 		fputs(sep, p->out);
 		put_name(p, "name", n->name);
 		sep = ", ";
 	}
-	if (strcmp(v->name, n->name) != 0) {
+	if (n->n_out > 1) {
+		put_results(p, n, sep);
+		sep = ", ";
+	} else if (strcmp(v->name, n->name) != 0) {
 		fputs(sep, p->out);
 		put_name(p, "result", v->name);
 		sep = ", ";
@@ -290,8 +304,10 @@ static void put_node(struct printer *p, const struct ig_node *n)
 	const struct ig_graph *g = p->g;
 	const char *implied = p->var[n->out[0].i];
 	bool any = n->n_in > 0;
-	fprintf(p->out, "  %s: ", implied);
-	put_type(p, ig_vtype(g, n->out[0]), NULL, true);
+	for (int i = 0; i < n->n_out; i++) {
+		fprintf(p->out, "%s%s: ", i ? ", " : "  ", p->var[n->out[i].i]);
+		put_type(p, ig_vtype(g, n->out[i]), NULL, true);
+	}
 	fprintf(p->out, " = %s(", ig_ops[n->op].name);
 	for (int i = 0; i < n->n_in; i++)
 		fprintf(p->out, "%s%s", i ? ", " : "", p->var[n->in[i].i]);

@@ -2,6 +2,7 @@
 #include "ir/tables.h"
 
 #include "ir/detmath.h"
+#include "ir/unary.h"
 #include "runtime/qmath.h"
 
 /* The number a byte in memory stands for. */
@@ -12,32 +13,12 @@ static uint8_t quantize(float x, const struct ig_qparam *q)
 	return (uint8_t)ig_quantize(x, q->scale[0], q->zero_point[0], q->qmin, q->qmax);
 }
 
-static double clamp(double x, double lo, double hi)
-{
-	double t = lo > x ? lo : x;
-	return hi < t ? hi : t;
-}
-
-static double function(const struct ig_node *n, double x)
-{
-	double lo, hi;
-	switch (n->op) {
-	case IG_OP_RELU:
-	case IG_OP_RELU6:
-	case IG_OP_CLIP: ig_act_bounds(n, &lo, &hi); return clamp(x, lo, hi);
-	case IG_OP_LEAKY_RELU: return x > 0 ? x : x * (double)(float)ig_attr_float(n, IG_A_ALPHA, 0.01);
-	case IG_OP_SIGMOID: return ig_det_sigmoid(x);
-	case IG_OP_TANH: return ig_det_tanh(x);
-	case IG_OP_HARD_SWISH: return x * (clamp(x + 3, 0, 6) / 6);
-	default: IG_BUG("no table for %s", ig_ops[n->op].name);
-	}
-}
-
 void ig_table_unary(const struct ig_node *n, const struct ig_qparam *in, const struct ig_qparam *out, uint8_t t[256])
 {
+	struct ig_unary u = ig_unary_of(n);
 	for (int i = 0; i < 256; i++) {
 		float x = ig_dequantize(value_of(in, i), in->scale[0], in->zero_point[0]);
-		t[i] = quantize((float)function(n, (double)x), out);
+		t[i] = quantize((float)ig_unary_double(&u, (double)x), out);
 	}
 }
 

@@ -4,7 +4,7 @@
 #define IG_IR_TABLES_H
 #include "ir/graph.h"
 
-/* quantize(fn(dequantize(q))) of a relu, relu6, clip, leaky_relu, sigmoid, tanh or hard_swish node; fn in double, rounded once to float32. */
+/* quantize(fn(dequantize(q))) of a node of the class TABLE; fn in double, rounded once to float32. */
 void ig_table_unary(const struct ig_node *n, const struct ig_qparam *in, const struct ig_qparam *out, uint8_t t[256]);
 /* quantize(dequantize(q)): requantize nodes and concat's inputs. */
 void ig_table_requantize(const struct ig_qparam *in, const struct ig_qparam *out, uint8_t t[256]);

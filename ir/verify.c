@@ -149,12 +149,26 @@ static const char *check_uniform(const struct ig_graph *g, const struct ig_node 
 	return ok ? NULL : "its operands and result must be all float32, or all u8 or s8 with one scale each";
 }
 
+/* Operations of one arithmetic for all: quantized, or plain numbers of the types that inference allows. */
+static const char *check_quantizable(const struct ig_graph *g, const struct ig_node *n)
+{
+	bool any = quantized(g, n->out[0]);
+	for (int i = 0; i < n->n_in; i++)
+		any |= quantized(g, n->in[i]);
+	return any ? check_uniform(g, n) : NULL;
+}
+
 static const char *check_move(const struct ig_graph *g, const struct ig_node *n)
 {
 	const struct ig_type *x = ig_vtype(g, n->in[0]), *y = ig_vtype(g, n->out[0]);
 	if (n->op == IG_OP_AVG_POOL2D || n->op == IG_OP_GLOBAL_AVG_POOL)
 		return check_uniform(g, n);
-	return x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q)) ? NULL : "it moves values, so its result must have its operand's type and parameters";
+	bool same = true;
+	for (int i = 0; i < n->n_out; i++) {
+		y = ig_vtype(g, n->out[i]);
+		same &= x->dtype == y->dtype && ig_qparam_equal(ig_qparam(g, x->q), ig_qparam(g, y->q));
+	}
+	return same ? NULL : "it moves values, so its result must have its operand's type and parameters";
 }
 
 const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
@@ -162,7 +176,7 @@ const char *ig_check_types(const struct ig_graph *g, const struct ig_node *n)
 	switch (ig_ops[n->op].quant) {
 	case IG_QC_COMPUTE: return check_compute(g, n);
 	case IG_QC_ELTWISE:
-	case IG_QC_TABLE: return check_uniform(g, n);
+	case IG_QC_TABLE: return check_quantizable(g, n);
 	case IG_QC_CONCAT: return quantized(g, n->out[0]) || plain_float(g, n->out[0]) ? check_uniform(g, n) : NULL;
 	case IG_QC_MOVE: return check_move(g, n);
 	case IG_QC_SOFTMAX:

@@ -149,6 +149,8 @@ static bool convert_node(struct ig_convert *k, struct ig_nid id)
 	} else if (class != IG_QC_NORM) { /* normalize reads the input's bytes as they are */
 		for (int i = 0; i < ig_node(g, id)->n_in; i++) {
 			struct ig_vid u;
+			if (!ig_convert_is_activation(ig_node(g, id), i))
+				continue;
 			if (!as_u8(k, ig_node(g, id)->in[i], class == IG_QC_CONCAT ? q : IG_NOQ, id, &u))
 				return false;
 			ig_node(g, id)->in[i] = u;
@@ -156,8 +158,8 @@ static bool convert_node(struct ig_convert *k, struct ig_nid id)
 	}
 	if (keeps)
 		q = ig_vtype(g, ig_node(g, id)->in[0])->q;
-	if (k->is_u8[y.i])
-		set_u8(k, y, q);
+	for (int i = 0; i < ig_node(g, id)->n_out && k->is_u8[y.i]; i++)
+		set_u8(k, ig_node(g, id)->out[i], q);
 	return true;
 }
 

@@ -24,6 +24,8 @@ struct ig_convert {
 void ig_convert_plan(struct ig_convert *k);
 /* Whether a node is on integers already: fold_qdq made it so, or the source. */
 bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n);
+/* Whether operand i of a node is an activation (no weight, bias or index). */
+bool ig_convert_is_activation(const struct ig_node *n, int i);
 /* Operations whose result has its operand's parameters. An average is one of few values of a much smaller range, and has its own. */
 bool ig_convert_keeps_params(enum ig_op op);
 /* Parameters of a value by its statistics and a QConfig; false after a diagnostic at `loc`. */

@@ -8,7 +8,7 @@
 static const bool softmax_takes_u8 = false;
 
 /* Moves that keep each value as it is: float readers behind them count as direct readers. Pools would carry large float maps. */
-static bool is_plain_move(enum ig_op op) { return op != IG_OP_MAX_POOL2D && op != IG_OP_AVG_POOL2D && op != IG_OP_GLOBAL_AVG_POOL; }
+static bool is_plain_move(enum ig_op op) { return op != IG_OP_GLOBAL_MAX_POOL && op != IG_OP_RESIZE && op != IG_OP_MAX_POOL2D && op != IG_OP_AVG_POOL2D && op != IG_OP_GLOBAL_AVG_POOL; }
 
 bool ig_convert_keeps_params(enum ig_op op)
 {
@@ -26,16 +26,17 @@ static bool has_constant_weights(const struct ig_graph *g, const struct ig_node 
 	return w && w->type.dtype == IG_DT_F32 && (n->n_in < 3 || (b && b->type.dtype == IG_DT_F32));
 }
 
-/* Whether operand i of a node is an activation (not a weight or bias). */
-static bool is_activation(const struct ig_node *n, int i)
+bool ig_convert_is_activation(const struct ig_node *n, int i)
 {
+	if (ig_ops[n->op].quant == IG_QC_MOVE)
+		return i == 0; /* what follows are indices */
 	return ig_op_is_conv_like(n->op) ? i == 0 || i == 3 : n->op != IG_OP_BATCH_NORM || i == 0;
 }
 
 static void want_inputs(struct ig_convert *k, const struct ig_node *n)
 {
 	for (int i = 0; i < n->n_in; i++)
-		if (is_activation(n, i))
+		if (ig_convert_is_activation(n, i))
 			k->wants_q[n->in[i].i] = true;
 }
 
@@ -43,7 +44,9 @@ static void backwards(struct ig_convert *k, int32_t id)
 {
 	const struct ig_graph *g = k->g;
 	const struct ig_node *n = &g->node[id];
-	bool wanted = k->wants_q[n->out[0].i];
+	bool wanted = false;
+	for (int i = 0; i < n->n_out; i++)
+		wanted |= k->wants_q[n->out[i].i];
 	if (n->op == IG_OP_QUANTIZE) /* in the source: its reader's parameters are given */
 		want_inputs(k, n);
 	if (n->precision != IG_PREC_INT8 || k->done[id])
@@ -94,7 +97,9 @@ static void forwards(struct ig_convert *k, const struct ig_node *n, int32_t id)
 		k->is_u8[y] = k->node_q[id];
 		break;
 	case IG_QC_MOVE:
-		k->node_q[id] = k->is_u8[y] = n->precision == IG_PREC_INT8 && k->is_u8[n->in[0].i];
+		k->node_q[id] = n->precision == IG_PREC_INT8 && k->is_u8[n->in[0].i];
+		for (int i = 0; i < n->n_out; i++)
+			k->is_u8[n->out[i].i] = k->node_q[id];
 		break;
 	case IG_QC_NONE:
 		break;
