@@ -1,6 +1,6 @@
 /* Where graph values live: physical order, buffers, and which values share memory: concatenations that their producers write into, reshapes and slices
    that are views, results in place of an operand that dies, results written straight to the caller's memory. */
-#include "codegen/lower.h"
+#include "codegen/rows.h"
 
 #include <stdlib.h>
 
@@ -340,6 +340,16 @@ bool ig_layout_has_halo(const struct ig_lower *L, const struct kir_tensor *v, co
 	return h->top >= need->top && h->left >= need->left && h->bottom >= need->bottom && h->right >= need->right;
 }
 
+/* A row-fused group reads its input until its last band: does writing over t meanwhile destroy what is yet to be read? */
+static bool destroys_rows(const struct ig_lower *L, const struct ig_node *n, const struct kir_tensor *t)
+{
+	const struct ig_rows *r = L->rows[ig_value(L->g, n->out[0])->def.i];
+	if (!r)
+		return false;
+	const struct kir_tensor *in = &L->view[ig_node(L->g, ig_rows_head(r))->in[0].i];
+	return in->buf == t->buf && !(ig_rows_in_place(L, r) && same_place(in, t));
+}
+
 /* May node n write its result over operand k? Element for element, and nothing reads that memory afterwards. */
 static bool may_overwrite(const struct ig_lower *L, const struct ig_node *n, int k, const int32_t *last_use, int32_t now)
 {
@@ -356,7 +366,7 @@ static bool may_overwrite(const struct ig_lower *L, const struct ig_node *n, int
 		if (o->buf == t->buf && (ig_op_is_add(n->op) ? i != k : !same_place(o, t)))
 			return false;
 	}
-	return true;
+	return !destroys_rows(L, n, t);
 }
 
 static bool try_in_place(struct ig_lower *L, const struct ig_node *n, const int32_t *last_use, int32_t now)
@@ -386,7 +396,7 @@ static void plan_forward(struct ig_lower *L, const int32_t *last_use)
 	int32_t now = 0;
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++) {
 		const struct ig_node *n = ig_node(g, i);
-		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || (placed(L, n->out[0]) && n->n_out == 1))
+		if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || (placed(L, n->out[0]) && n->n_out == 1) || ig_rows_inside(L, i))
 			continue;
 		if (n->op == IG_OP_SPLIT)
 			view_parts(L, n);
@@ -423,10 +433,16 @@ static void add_io(struct ig_lower *L, int32_t *out_buf)
 void ig_layout_plan(struct ig_lower *L, int32_t *out_buf)
 {
 	const struct ig_graph *g = L->g;
-	int32_t *last_use = IG_NEWN(L->arena, int32_t, g->n_values + 1), now = 0;
+	int32_t *last_use = IG_NEWN(L->arena, int32_t, g->n_values + 1), *when = IG_NEWN(L->arena, int32_t, g->n_nodes + 1), now = 0;
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i), now++)
-		for (int k = 0; k < ig_node(g, i)->n_in; k++)
-			last_use[ig_node(g, i)->in[k].i] = now;
+		when[i.i] = now;
+	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i)) {
+		int32_t at = L->rows[i.i] ? when[L->rows[i.i]->project.i] : when[i.i]; /* a row-fused group runs where its last layer stands */
+		for (int k = 0; k < ig_node(g, i)->n_in; k++) {
+			int32_t *last = &last_use[ig_node(g, i)->in[k].i];
+			*last = at > *last ? at : *last;
+		}
+	}
 	for (int i = 0; i < g->n_outputs; i++)
 		last_use[g->output[i].i] = INT32_MAX;
 	add_io(L, out_buf);

@@ -1,5 +1,6 @@
 /* Lowering: the graph to a module of the kernel IR. Layout gives every value its memory, then each node gets one function from its operation's schedule. */
 #include "codegen/lower.h"
+#include "codegen/rows.h"
 #include "codegen/split.h"
 
 #include <stdlib.h>
@@ -165,7 +166,7 @@ static void list_tensors(struct ig_lower *L)
 	struct kir_module *m = L->m;
 	for (struct ig_nid i = ig_first(L->g); i.i >= 0; i = ig_next(L->g, i)) {
 		const struct ig_node *n = ig_node(L->g, i);
-		if (n->op == IG_OP_CONSTANT)
+		if (n->op == IG_OP_CONSTANT || ig_rows_inside(L, i))
 			continue;
 		for (int k = 0; k < n->n_out; k++) {
 			if (m->n_tensors == m->cap_tensors)
@@ -187,12 +188,14 @@ static bool lower_nodes(struct ig_lower *L)
 {
 	const struct ig_graph *g = L->g;
 	int32_t *out_buf = IG_NEWN(L->arena, int32_t, g->n_outputs + 1);
-	if (!supported(L))
+	if (!supported(L) || !ig_rows_plan(L))
 		return false;
 	ig_layout_plan(L, out_buf);
 	for (struct ig_nid i = ig_first(g); i.i >= 0; i = ig_next(g, i)) {
 		const struct ig_node *n = ig_node(g, i);
-		if (n->op != IG_OP_CONSTANT && !all_views(L, n) && !lower_op[n->op](L, i))
+		if (n->op == IG_OP_CONSTANT || all_views(L, n) || ig_rows_inside(L, i))
+			continue;
+		if (!(L->rows[i.i] ? ig_rows_lower(L, L->rows[i.i]) : lower_op[n->op](L, i)))
 			return false;
 	}
 	copy_outputs(L, out_buf);

@@ -26,6 +26,7 @@ struct ig_lower {
 	bool *alias;              /* by value: a view of memory that another function writes: its node needs no code */
 	struct ig_buffer_fact *fact; /* by buffer */
 	int n_facts, cap_facts;
+	struct ig_rows **rows;    /* by node: the row-fused group it belongs to (rows.h); NULL: none */
 	int lanes;                /* 32-bit lanes of a vector register */
 };
 
@@ -64,6 +65,7 @@ bool ig_low_later(struct ig_lower *L, struct ig_nid n); /* refuses an operation 
 bool ig_low_refuse(struct ig_lower *L, struct ig_nid n, const char *fmt, ...) IG_PRINTF(3, 4);
 /* schedule.c: sorts the candidates by cost and takes what the file of schedules says, else what the tuner wants, else the first. NULL after a diagnostic. */
 const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, const char *key, struct ig_schedule *c, int n);
+const struct ig_schedule *ig_low_choose_group(struct ig_lower *L, const struct ig_nid id[3], const char *key, struct ig_schedule *c, int n); /* id[2] may be none */
 static inline bool ig_low_is_float(const struct kir_tensor *v) { return v->type.dtype == IG_DT_F32; }
 
 /* ---- vec.c: builders ---- */
