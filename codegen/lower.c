@@ -29,11 +29,6 @@ bool ig_low_later(struct ig_lower *L, struct ig_nid n)
 	return ig_low_refuse(L, n, "code is not generated for this operation; the interpreter runs it (--engine float, reference)");
 }
 
-bool ig_low_later(struct ig_lower *L, struct ig_nid n)
-{
-	return ig_low_refuse(L, n, "code is not generated for this operation; the interpreter runs it (--engine float, reference)");
-}
-
 struct kir_builder ig_low_func(struct ig_lower *L, struct ig_nid n)
 {
 	struct kir_builder b = {L->m, kir_func_add(L->m, ig_node(L->g, n)->name, n)};
