@@ -94,15 +94,18 @@ double ig_onnx_tensor_real(const struct ig_tensor *t, int64_t i);
 struct ig_vid ig_onnx_move_given(struct ig_onnx_node *n, struct ig_vid v, enum ig_op op, const char *suffix, const int64_t *list, int count);
 bool ig_onnx_moves(const struct ig_node *n); /* whether it moves integers as it moves numbers */
 
-/* window.c: kernels, strides and padding of convolutions and pools over one or two axes. */
+/* window.c: kernels, strides and padding of convolutions and pools. */
 struct ig_onnx_window {
-	int axes; /* 1 or 2 */
+	int axes; /* 1 to 3; the last two are here: */
 	int64_t kernel[2], stride[2], dilation[2];
 	int64_t pad[4];   /* top, left, bottom, right */
 	const char *same; /* "same" or "same_lower" instead of pad; NULL */
+	struct {
+		int64_t kernel, stride, dilation, pad[2];
+	} deep; /* the first of three */
 };
-/* Of a node whose operand 0 is [N, C, (H,) W]; `kernel` of the weight (1 or 2 extents) or NULL. */
-bool ig_onnx_window(struct ig_onnx_node *n, const int64_t *kernel, struct ig_onnx_window *w);
+/* Of a node whose operand 0 is [N, C, (D,) (H,) W]; `kernel` of the weight or NULL. */
+bool ig_onnx_window(struct ig_onnx_node *n, const int64_t *kernel, int max_axes, struct ig_onnx_window *w);
 void ig_onnx_window_set(struct ig_onnx_node *n, struct ig_nid id, const struct ig_onnx_window *w); /* the attributes */
 struct ig_vid ig_onnx_rank4(struct ig_onnx_node *n, struct ig_vid v, const char *suffix); /* [N, C, W] as [N, C, 1, W] */
 /* The result of a window operation, back in rank 3 when there is one axis. `id` has its attributes; with no suffix it carries the node's name. */
@@ -110,6 +113,10 @@ struct ig_vid ig_onnx_window_done(struct ig_onnx_node *n, struct ig_nid id, cons
 struct ig_vid ig_onnx_reshape(struct ig_onnx_node *n, struct ig_vid v, const char *suffix, int rank, const int64_t *dim);
 struct ig_vid ig_onnx_transpose(struct ig_onnx_node *n, struct ig_vid v, const char *suffix, const int64_t *perm);
 struct ig_vid ig_onnx_scalar(struct ig_onnx_node *n, const char *suffix, enum ig_dtype dt, double value); /* rank 0 */
+
+/* deep.c: convolutions and pools over three axes, by the two-dimensional ones. x and weight are in the graph; IG_NOVAL after a diagnostic. */
+struct ig_vid ig_onnx_deep_conv(struct ig_onnx_node *n, const struct ig_onnx_window *w, struct ig_vid x, struct ig_vid weight, struct ig_vid bias, int64_t groups);
+struct ig_vid ig_onnx_deep_pool(struct ig_onnx_node *n, const struct ig_onnx_window *w, struct ig_vid x, bool ceil_mode, bool include);
 
 /* op_shape.c: axes given by an attribute, or from version `since` by an operand; made positive. -1: absent, or failed. */
 int ig_onnx_axes(struct ig_onnx_node *n, int operand, int since, int rank, int64_t *axes);

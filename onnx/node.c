@@ -169,7 +169,7 @@ static bool foldable(const struct ig_graph *g, struct ig_nid id)
 	for (int i = 0; i < node->n_in; i++)
 		if (!ig_const_data(g, node->in[i]))
 			return false;
-	return node->n_in > 0 && ig_elems(ig_vtype(g, node->out[0])) <= IG_ONNX_MAX_FOLDED && node->op != IG_OP_QUANTIZE && node->op != IG_OP_DEQUANTIZE && node->op != IG_OP_REQUANTIZE;
+	return node->n_in > 0 && node->n_out == 1 && ig_elems(ig_vtype(g, node->out[0])) <= IG_ONNX_MAX_FOLDED && node->op != IG_OP_QUANTIZE && node->op != IG_OP_DEQUANTIZE && node->op != IG_OP_REQUANTIZE;
 }
 
 /* Operators that would take the integers of a quantized tensor for numbers. */

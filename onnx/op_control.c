@@ -3,17 +3,35 @@
 
 bool ig_onnx_identity(struct ig_onnx_node *n) { return ig_onnx_result_alias(n, 0, 0); }
 
+/* In training it would be random, but at a ratio of zero. */
 bool ig_onnx_dropout(struct ig_onnx_node *n)
 {
-	ig_onnx_real(n, "ratio", 0.5);
+	double ratio = n->version < 12 ? ig_onnx_real(n, "ratio", 0.5) : 0.5;
 	ig_onnx_int(n, "seed", 0);
-	if (n->version < 7)
-		ig_onnx_int(n, "is_test", 0);
-	const struct ig_tensor *training = ig_onnx_has(n, 2) ? ig_onnx_in_const(n, 2) : NULL;
-	if (ig_onnx_has(n, 2) && (!training || ig_elems(&training->type) != 1 || ((const uint8_t *)training->data)[0]))
+	bool training = n->version < 7 ? ig_onnx_int(n, "is_test", 0) == 0 : false;
+	if (ig_onnx_has(n, 1) && !ig_onnx_in_real(n, 1, "ratio", &ratio))
+		return false;
+	if (ig_onnx_has(n, 2)) {
+		const struct ig_tensor *t = ig_onnx_in_const(n, 2);
+		if (!t || ig_elems(&t->type) != 1)
+			return ig_onnx_fail(n, "training_mode must be known when the model is imported");
+		training = ((const uint8_t *)t->data)[0] != 0;
+	}
+	if (training && ratio != 0)
 		return ig_onnx_fail(n, "training is not supported; export the model for inference");
-	if (ig_onnx_wants(n, 1))
-		return ig_onnx_fail(n, "the mask is not supported as a result");
+	if (ig_onnx_wants(n, 1)) {
+		const struct ig_type *x = ig_onnx_in_type(n, 0);
+		struct ig_tensor *mask = x ? ig_onnx_new_tensor(n->s, n->version < 10 ? x->dtype : IG_DT_BOOL, x->rank, x->dim) : NULL;
+		if (!mask || (mask->type.dtype != IG_DT_BOOL && mask->type.dtype != IG_DT_F32))
+			return ig_onnx_fail(n, "its mask is not supported");
+		for (int64_t i = 0; i < ig_elems(&mask->type); i++) {
+			if (mask->type.dtype == IG_DT_BOOL)
+				((uint8_t *)mask->data)[i] = 1;
+			else
+				((float *)mask->data)[i] = 1;
+		}
+		ig_onnx_result_const(n, 1, mask);
+	}
 	return ig_onnx_result_alias(n, 0, 0);
 }
 

@@ -59,7 +59,7 @@ bool ig_onnx_gemm(struct ig_onnx_node *n)
 	struct ig_vid bias = linear && ig_onnx_has(n, 2) ? scaled(n, as_bias(n, ig_vtype(g, b)->dim[0]), "beta", beta) : IG_NOVAL;
 	if (n->failed)
 		return false;
-	y = ig_onnx_op(n, IG_OP_LINEAR, NULL, (struct ig_vid[]){a, b, bias}, bias.i >= 0 ? 3 : 2);
+	y = ig_onnx_op(n, linear ? IG_OP_LINEAR : IG_OP_MATMUL, NULL, (struct ig_vid[]){a, b, bias}, bias.i >= 0 ? 3 : 2);
 	if (y.i >= 0 && bias.i < 0 && ig_onnx_has(n, 2) && beta != 0)
 		y = ig_onnx_op(n, IG_OP_ADD, "add", (struct ig_vid[]){y, scaled(n, ig_onnx_in(n, 2), "beta", beta)}, 2);
 	return ig_onnx_result(n, 0, y);
@@ -74,5 +74,5 @@ bool ig_onnx_matmul(struct ig_onnx_node *n)
 	bool linear = ig_is_given(g, b) && ig_vtype(g, b)->rank == 2 && ig_vtype(g, b)->dtype == IG_DT_F32 && ig_vtype(g, a)->dtype == IG_DT_F32;
 	if (linear)
 		b = transposed(n, b, "weight");
-	return ig_onnx_result(n, 0, ig_onnx_op(n, IG_OP_LINEAR, NULL, (struct ig_vid[]){a, b}, 2));
+	return ig_onnx_result(n, 0, ig_onnx_op(n, linear ? IG_OP_LINEAR : IG_OP_MATMUL, NULL, (struct ig_vid[]){a, b}, 2));
 }

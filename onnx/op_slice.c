@@ -117,6 +117,6 @@ bool ig_onnx_pad(struct ig_onnx_node *n)
 	if (value != 0)
 		ig_attr_set_float(n->s->graph, id, IG_A_VALUE, value);
 	if (strcmp(mode, "constant") != 0)
-		return ig_onnx_fail(n, "mode %s is not supported", mode);
+		ig_attr_set_str(n->s->graph, id, IG_A_MODE, mode);
 	return ig_onnx_result(n, 0, ig_onnx_done(n, id));
 }
