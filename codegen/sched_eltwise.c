@@ -25,7 +25,13 @@ static kir_val combine(struct kir_builder *b, const struct eltwise *e, const str
 	struct kir_type f = KIR_T(KIR_F32, lanes);
 	if (e->op == IG_OP_MUL) {
 		kir_val a = ig_vec_load_q(b, &x, lanes, active, p->step[1], e->q.za), c = ig_vec_load_q(b, &y, lanes, active, p->step[2], e->q.zb);
-		return kb_op2(b, KIR_MUL, kb_op1(b, KIR_ITOF, f, kb_op2(b, KIR_MUL, a, c)), kb_const_f(b, lanes, e->q.fa));
+		kir_val v = kb_op2(b, KIR_MUL, kb_op1(b, KIR_ITOF, f, kb_op2(b, KIR_MUL, a, c)), kb_const_f(b, lanes, e->q.fa));
+		return e->q.early ? kb_op2(b, KIR_ADD, v, kb_const_f(b, lanes, e->q.c)) : v;
+	}
+	if (e->q.early) {
+		kir_val a = ig_vec_load_qf(b, &x, lanes, active, p->step[1], 0), c = ig_vec_load_qf(b, &y, lanes, active, p->step[2], 0);
+		c = kb_fma(b, c, kb_const_f(b, lanes, e->q.fb), kb_const_f(b, lanes, e->q.c));
+		return kb_fma(b, a, kb_const_f(b, lanes, e->q.fa), c);
 	}
 	kir_val a = ig_vec_load_qf(b, &x, lanes, active, p->step[1], e->q.za), c = ig_vec_load_qf(b, &y, lanes, active, p->step[2], e->q.zb);
 	a = kb_op2(b, KIR_MUL, a, kb_const_f(b, lanes, e->q.fa));
@@ -38,6 +44,7 @@ static void quantized_body(struct kir_builder *b, const struct ig_piece *p, void
 {
 	const struct eltwise *e = ctx;
 	double bound = e->op == IG_OP_MUL ? 255.0 * 255.0 * (double)e->q.fa : 255.0 * ((double)e->q.fa + (double)e->q.fb);
+	bound += fabs((double)e->q.c);
 	struct ig_vec_pack pack = {e->q.lo, e->q.hi, e->q.zp, false, ig_vec_small(bound)};
 	int lanes = p->lanes < e->lanes ? p->lanes : e->lanes, n = 0;
 	kir_val v[KIR_MAX_LANES];

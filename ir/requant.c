@@ -141,6 +141,15 @@ bool ig_eltwise_of(const struct ig_graph *g, const struct ig_node *n, struct ig_
 	float s_a = a->scale[0], s_b = b->scale[0], s_y = y->scale[0];
 	e->fa = n->op == IG_OP_MUL ? ig_requant_factor(s_a, s_b, s_y) : s_a / s_y;
 	e->fb = n->op == IG_OP_MUL ? 0.0f : s_b / s_y;
+	e->early = ig_attr_int(n, IG_A_EARLY_ZERO, 0) != 0;
+	if (e->early) {
+		e->c = (float)e->zp;
+		if (n->op == IG_OP_ADD) {
+			float za = e->fa * (float)e->za, zb = e->fb * (float)e->zb;
+			e->c = e->c - (za + zb);
+		}
+		e->zp = 0;
+	}
 	if (safe(e->fa) && safe(e->fb))
 		return true;
 	ig_error(d, n->loc, "'%s': the operands' scales %g and %g over the result's %g are too large", n->name, (double)s_a, (double)s_b, (double)s_y);

@@ -26,9 +26,12 @@ bool ig_requant_of(const struct ig_graph *g, const struct ig_node *n, struct ig_
 /* The fused activation's bounds of a node in the values of `out`: max(qmin, quantize(lo)), min(qmax, quantize(hi)). */
 void ig_act_clamp(const struct ig_node *n, const struct ig_qparam *out, int32_t *lo, int32_t *hi);
 
-/* add, sub: clamp(rne((float)i(a) * fa +- (float)i(b) * fb) + zp, lo, hi); mul: clamp(rne((float)(i(a) * i(b)) * fa) + zp, lo, hi). */
+/* add, sub: clamp(rne((float)i(a) * fa +- (float)i(b) * fb) + zp, lo, hi); mul: clamp(rne((float)(i(a) * i(b)) * fa) + zp, lo, hi).
+   With early_zero zp is 0 and c stands in for it: add: clamp(rne(fma((float)a, fa, fma((float)b, fb, c))), lo, hi), a and b with
+   their zero points; mul: clamp(rne((float)(i(a) * i(b)) * fa + c), lo, hi). */
 struct ig_eltwise {
-	float fa, fb;
+	float fa, fb, c;
+	bool early;
 	int32_t za, zb, zp, lo, hi;
 };
 bool ig_eltwise_of(const struct ig_graph *g, const struct ig_node *n, struct ig_eltwise *e, struct ig_diag *d);

@@ -186,6 +186,8 @@ static void fold_uniform(struct fold *f, struct ig_nid id)
 		if (!integer_operand(f, id, i, &in[i]))
 			return;
 	memcpy(ig_node(g, id)->in, in, (size_t)n * sizeof *in);
+	if (ig_op_has_attr(ig_node(g, id)->op, IG_A_EARLY_ZERO)) /* what wrote such graphs computes so */
+		ig_attr_set_int(g, id, IG_A_EARLY_ZERO, 1);
 	take_result(f, id, q);
 }
 
