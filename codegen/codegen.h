@@ -34,6 +34,14 @@ struct ig_io_info {
 	float scale;
 	int32_t zero_point;
 };
+/* What stands for the tile instructions in a test's process whose CPU has none: registers by number, as the instructions name them. */
+struct ig_tile_calls {
+	void (*config)(const void *config);
+	void (*load)(uint8_t tile, const void *at, int64_t stride);
+	void (*store)(uint8_t tile, void *at, int64_t stride);
+	void (*dot)(uint8_t acc, uint8_t a, uint8_t b);
+	void (*release)(void);
+};
 struct ig_program {
 	const char *name; /* C identifier: prefix of all external symbols */
 	const struct kir_module *module;
@@ -50,6 +58,7 @@ struct ig_program {
 	   the arena, by which calls that run at the same time can be told apart. */
 	void (*hook)(void *self, int kernel, void *arena);
 	void *hook_self;
+	const struct ig_tile_calls *tiles; /* likewise in this process only; NULL: the instructions */
 };
 struct ig_program *ig_program_new(const char *name, const struct ig_graph *g, const struct kir_module *m, const struct ig_target *t);
 void ig_program_free(struct ig_program *p);

@@ -25,6 +25,7 @@ struct ig_conv {
 	int lanes;        /* output channels of a vector */
 	int last, cut;    /* lanes of a group's last vector; of the last vector of the block being emitted */
 	int group;        /* products per lane of one dot step */
+	bool tiles;       /* steps are of tiles: in each, 16 rows of the bytes for 16 channels, four for each */
 	int64_t icg, ocg; /* channels per group */
 	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */
 	struct {
@@ -76,6 +77,10 @@ bool ig_epilogue_init(struct ig_conv *c);
 kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, kir_val acc, const struct kir_addr *ch, const struct kir_addr *res, int active);
 /* Stores n vectors of adjacent channels (`active` of them all). */
 void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const kir_val *v, int n, int lanes, struct kir_addr to, int active);
+
+/* ---- conv_tile.c ---- */
+bool ig_conv_tiles_pay(const struct ig_conv *c); /* after ig_conv_begin */
+bool ig_sched_conv_tiles(struct ig_conv *c);
 
 /* ---- conv_mmla.c ---- */
 #define IG_MMLA_PIXELS 16

@@ -24,6 +24,9 @@ static uint32_t helper_of(const struct kir_func *f, const struct kir_inst *in)
 		return 1u << (a.elem == KIR_I16 ? EC_DOT_S16 : in->flags & KIR_A_UNSIGNED ? EC_DOT_U8 : EC_DOT_S8);
 	}
 	case KIR_MMLA: return 1u << (in->flags & KIR_A_UNSIGNED ? EC_MMLA_U8 : EC_MMLA_S8);
+	case KIR_TILE_LOAD: return 1u << EC_TILE_LOAD;
+	case KIR_TILE_STORE: return 1u << EC_TILE_STORE;
+	case KIR_TILE_DOT: return 1u << EC_TILE_DOT;
 	case KIR_REDUCE_ADD: return 1u << (in->type.elem == KIR_F32 ? EC_SUM_F32 : EC_SUM_I32);
 	case KIR_REDUCE_FMAX: return 1u << EC_MAX_F32;
 	case KIR_REDUCE_UMAX: return 1u << (EC_UMAX_8 + (in->type.elem - KIR_I8));
@@ -38,6 +41,8 @@ static bool by_pointer(const struct kir_func *f, const struct kir_inst *in)
 {
 	switch (in->op) {
 	case KIR_BITCAST:
+	case KIR_TILE_STORE:
+	case KIR_TILE_DOT:
 	case KIR_MMLA:
 	case KIR_CONCAT:
 	case KIR_REDUCE_ADD:
@@ -54,6 +59,7 @@ static const signed char *in_place_operands(const struct kir_inst *in)
 {
 	static const signed char none[] = {-1}, first[] = {0, -1}, last[] = {2, -1}, both[] = {0, 1, -1};
 	switch (in->op) {
+	case KIR_TILE_DOT:
 	case KIR_MMLA:
 	case KIR_DOT: return first;
 	case KIR_FMA: return last;
@@ -118,7 +124,7 @@ static void analyse(struct ec_printer *pr, int32_t *def, char *live, uint32_t *h
 	}
 	for (int k = f->n - 1; k >= 0; k--) {
 		const struct kir_inst *in = &f->inst[k];
-		if (in->op == KIR_PREFETCH || (in->op != KIR_LOOP && in->op != KIR_END && in->op != KIR_STORE && !live[in->dst]))
+		if (in->op == KIR_PREFETCH || (in->op != KIR_LOOP && in->op != KIR_END && in->op != KIR_STORE && in->op != KIR_TILE_STORE && !live[in->dst]))
 			continue;
 		*helpers |= helper_of(f, in);
 		for (int i = 0; i < kir_ops[in->op].n_args; i++)

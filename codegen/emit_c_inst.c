@@ -6,8 +6,8 @@
 
 #include "codegen/emit_c.h"
 
-static const char *const ctypes[KIR_ELEM_COUNT] = {"uint8_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "float", "double"};
-static const char *const stypes[KIR_ELEM_COUNT] = {"int8_t", "int8_t", "int16_t", "int32_t", "int64_t", "float", "double"};
+static const char *const ctypes[KIR_ELEM_COUNT] = {"uint8_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "float", "double", "uint32_t"};
+static const char *const stypes[KIR_ELEM_COUNT] = {"int8_t", "int8_t", "int16_t", "int32_t", "int64_t", "float", "double", "uint32_t"};
 
 /* A splat read only lane by lane is printed as its scalar; a constant is a scalar, and an array besides where its address is needed. */
 static bool is_inline_splat(const struct ec_printer *pr, kir_val v)
@@ -231,6 +231,25 @@ static void print_mmla(const struct ec_printer *pr, const struct kir_inst *in)
 	           u ? "" : "(const int8_t *)", pointer(pr, in->arg[1]).s, pointer(pr, in->arg[2]).s, in->type.lanes);
 }
 
+static void print_tile(const struct ec_printer *pr, const struct kir_inst *in)
+{
+	int rows = in->active;
+	if (in->op == KIR_TILE_DOT) {
+		declare(pr, in->dst);
+		ig_ec_line(pr, "tile_dot(%s, %s, (const uint8_t *)%s, (const int8_t *)%s);", pointer(pr, in->dst).s, pointer(pr, in->arg[0]).s,
+		           pointer(pr, in->arg[1]).s, pointer(pr, in->arg[2]).s);
+		return;
+	}
+	const char *at = address(pr, &in->addr);
+	int64_t stride = in->imm.i * kir_elem_bytes(pr->m->buf[in->addr.buf].elem);
+	if (in->op == KIR_TILE_STORE) {
+		ig_ec_line(pr, "tile_store(%s, %" PRId64 ", %s, %d);", at, stride, pointer(pr, in->arg[0]).s, rows);
+		return;
+	}
+	declare(pr, in->dst);
+	ig_ec_line(pr, "tile_load(%s, %s, %" PRId64 ", %d);", pointer(pr, in->dst).s, at, stride, rows);
+}
+
 static void print_moves(const struct ec_printer *pr, const struct kir_inst *in)
 {
 	char index[64];
@@ -439,6 +458,9 @@ void ig_ec_inst(struct ec_printer *pr, const struct kir_inst *in)
 	case KIR_LUT: print_lut(pr, in); break;
 	case KIR_DOT: print_dot(pr, in); break;
 	case KIR_MMLA: print_mmla(pr, in); break;
+	case KIR_TILE_LOAD:
+	case KIR_TILE_STORE:
+	case KIR_TILE_DOT: print_tile(pr, in); break;
 	case KIR_EXTRACT:
 	case KIR_INTERLEAVE:
 	case KIR_ZIPLO:

@@ -130,6 +130,37 @@ static const char *const text[EC_HELPERS] = {
 	[EC_DOT_S16] = DOT_TEXT("dot_s16", "int16_t", "int16_t"),
 	[EC_MMLA_U8] = MMLA_TEXT("mmla_u8", "uint8_t"),
 	[EC_MMLA_S8] = MMLA_TEXT("mmla_s8", "int8_t"),
+	[EC_TILE_LOAD] =
+		"\n/* the first rows of a tile, `stride` bytes apart; the others are zero */\n"
+		"FAR static void tile_load(uint32_t *d, const unsigned char *at, int64_t stride, int rows)\n"
+		"{\n"
+		"\tfor (int r = 0; r < rows; r++)\n"
+		"\t\tCOPY(d + 16 * r, at + r * stride, 64);\n"
+		"\tfor (int i = 16 * rows; i < 256; i++)\n"
+		"\t\td[i] = 0;\n"
+		"}\n",
+	[EC_TILE_STORE] =
+		"\nFAR static void tile_store(unsigned char *at, int64_t stride, const uint32_t *v, int rows)\n"
+		"{\n"
+		"\tfor (int r = 0; r < rows; r++)\n"
+		"\t\tCOPY(at + r * stride, v + 16 * r, 64);\n"
+		"}\n",
+	[EC_TILE_DOT] =
+		"\n/* tiles of 16 rows of 16 words: d[r][n] = acc[r][n] + the products of row r of a and column n of b, four bytes to a word */\n"
+		"FAR static void tile_dot(uint32_t *d, const uint32_t *acc, const uint8_t *a, const int8_t *b)\n"
+		"{\n"
+		"\tfor (int r = 0; r < 16; r++) {\n"
+		"\t\tuint32_t s[16];\n"
+		"\t\tfor (int n = 0; n < 16; n++)\n"
+		"\t\t\ts[n] = acc[16 * r + n];\n"
+		"\t\tfor (int k = 0; k < 16; k++)\n"
+		"\t\t\tfor (int n = 0; n < 16; n++)\n"
+		"\t\t\t\tfor (int j = 0; j < 4; j++)\n"
+		"\t\t\t\t\ts[n] += (uint32_t)((int32_t)a[64 * r + 4 * k + j] * (int32_t)b[64 * k + 4 * n + j]);\n"
+		"\t\tfor (int n = 0; n < 16; n++)\n"
+		"\t\t\td[16 * r + n] = s[n];\n"
+		"\t}\n"
+		"}\n",
 	[EC_SUM_F32] = TREE_TEXT("sum_f32", "float", "t[i] + t[i + n]"),
 	[EC_SUM_I32] = TREE_TEXT("sum_i32", "uint32_t", "t[i] + t[i + n]"),
 	[EC_MAX_F32] = TREE_TEXT("max_f32", "float", "t[i] > t[i + n] ? t[i] : t[i + n]"),

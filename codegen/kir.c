@@ -9,11 +9,11 @@ const struct kir_op_info kir_ops[KIR_OP_COUNT] = {
 #include "codegen/kir.def"
 #undef K
 };
-const char *const kir_elem_names[KIR_ELEM_COUNT] = {"i1", "i8", "i16", "i32", "i64", "f32", "f64"};
+const char *const kir_elem_names[KIR_ELEM_COUNT] = {"i1", "i8", "i16", "i32", "i64", "f32", "f64", "tile"};
 
 int kir_elem_bytes(enum kir_elem e)
 {
-	static const int bytes[KIR_ELEM_COUNT] = {1, 1, 2, 4, 8, 4, 8};
+	static const int bytes[KIR_ELEM_COUNT] = {1, 1, 2, 4, 8, 4, 8, 4};
 	if ((unsigned)e >= KIR_ELEM_COUNT)
 		IG_BUG("kernel IR element %d", (int)e);
 	return bytes[e];

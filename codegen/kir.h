@@ -16,13 +16,17 @@ extern const struct kir_op_info {
 	bool has_result, has_addr;
 } kir_ops[KIR_OP_COUNT];
 
-enum kir_elem { KIR_I1, KIR_I8, KIR_I16, KIR_I32, KIR_I64, KIR_F32, KIR_F64, KIR_ELEM_COUNT };
+enum kir_elem { KIR_I1, KIR_I8, KIR_I16, KIR_I32, KIR_I64, KIR_F32, KIR_F64, KIR_TILE /* 4 bytes of a matrix tile: only in KIR_TILE_T */, KIR_ELEM_COUNT };
 int kir_elem_bytes(enum kir_elem e); /* I1: 1 */
 struct kir_type {
 	uint8_t elem;
 	uint16_t lanes; /* 1: scalar; at most KIR_MAX_LANES, a power of two */
 };
 #define KIR_MAX_LANES 256
+/* A matrix tile: 16 rows of 16 words. Tiles are made, used up and stored by TILE_ instructions, and may be carried by loops; a loop's body uses none from outside it. */
+#define KIR_TILE_ROWS 16
+#define KIR_TILE_REGS 8
+#define KIR_TILE_T KIR_T(KIR_TILE, 16 * KIR_TILE_ROWS)
 #define KIR_T(e, n) ((struct kir_type){(uint8_t)(e), (uint16_t)(n)})
 
 typedef int32_t kir_val; /* SSA value, local to its function; -1: none */
@@ -132,6 +136,13 @@ static inline int64_t kir_span(const struct kir_buffer *b, enum kir_elem e, int 
 	return (int64_t)lanes * kir_elem_bytes(e) / kir_elem_bytes(b->elem);
 }
 
+/* Elements of the buffer that a TILE_LOAD or TILE_STORE spans. */
+static inline int64_t kir_tile_span(const struct kir_buffer *b, const struct kir_inst *in) { return (in->active - 1) * in->imm.i + kir_span(b, KIR_TILE, 16); }
+static inline bool kir_is_tile_op(int op) { return op == KIR_TILE_LOAD || op == KIR_TILE_STORE || op == KIR_TILE_DOT; }
+/* kir_tile.c: which of KIR_TILE_REGS registers holds each tile (reg: by value, -1 for what is none), and the rows that each register has (0: unused).
+   Returns what is wrong with the function's use of tiles, NULL: nothing. */
+const char *kir_tile_assign(const struct kir_func *f, int8_t *reg, uint8_t rows[KIR_TILE_REGS]);
+
 /* ---- builder: appends to a function; returns the value ---- */
 struct kir_builder {
 	struct kir_module *m;
@@ -154,6 +165,9 @@ kir_val kb_fma(struct kir_builder *b, kir_val x, kir_val y, kir_val z);
 kir_val kb_select(struct kir_builder *b, kir_val c, kir_val x, kir_val y);
 kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
 kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
+kir_val kb_tile_load(struct kir_builder *b, struct kir_addr a, int64_t stride, int rows);
+void kb_tile_store(struct kir_builder *b, kir_val v, struct kir_addr a, int64_t stride, int rows);
+kir_val kb_tile_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y);
 kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp);
 kir_val kb_fpack_small(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp); /* KIR_SMALL */
 void kb_prefetch(struct kir_builder *b, struct kir_addr a);

@@ -23,7 +23,9 @@ static struct kir_access describe(const struct kir_module *m, const struct kir_f
 		a.span = kir_span(b, (enum kir_elem)in->type.elem, in->active);
 	else if (in->op == KIR_LUT)
 		a.span = 256;
-	a.store = in->op == KIR_STORE;
+	else if (kir_is_tile_op(in->op))
+		a.span = kir_tile_span(b, in);
+	a.store = in->op == KIR_STORE || in->op == KIR_TILE_STORE;
 	if (!a.span)
 		return (struct kir_access){.buf = in->addr.buf, .span = b->count, .store = b->space == KIR_OUT || b->space >= KIR_ARENA};
 	for (int i = 0; i < in->addr.n; i++) {

@@ -10,7 +10,7 @@ static bool same_type(struct kir_type a, struct kir_type b)
 
 static bool good_type(struct kir_type t)
 {
-	return t.elem < KIR_ELEM_COUNT && t.lanes && t.lanes <= KIR_MAX_LANES && !(t.lanes & (t.lanes - 1));
+	return t.elem < KIR_ELEM_COUNT && t.lanes && t.lanes <= KIR_MAX_LANES && !(t.lanes & (t.lanes - 1)) && (t.elem != KIR_TILE || t.lanes == KIR_TILE_T.lanes);
 }
 
 static struct kir_type arg_type(const struct kir_builder *b, enum kir_op op, kir_val v)
@@ -304,6 +304,34 @@ kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a
 	if (a_unsigned)
 		b->f->inst[b->f->n - 1].flags = KIR_A_UNSIGNED;
 	return r;
+}
+
+static struct kir_inst *tile_access(struct kir_builder *b, enum kir_op op, struct kir_addr a, int64_t stride, int rows)
+{
+	if (a.buf < 0 || a.buf >= b->m->n_bufs || stride < 0 || rows < 1 || rows > KIR_TILE_ROWS)
+		IG_BUG("%s: %s: buffer %d, %d rows, %lld apart", b->f->name, kir_ops[op].name, (int)a.buf, rows, (long long)stride);
+	struct kir_inst *in = append(b, op, KIR_TILE_T);
+	in->addr = a;
+	in->imm.i = stride;
+	in->active = (uint16_t)rows;
+	return in;
+}
+
+kir_val kb_tile_load(struct kir_builder *b, struct kir_addr a, int64_t stride, int rows) { return tile_access(b, KIR_TILE_LOAD, a, stride, rows)->dst; }
+
+void kb_tile_store(struct kir_builder *b, kir_val v, struct kir_addr a, int64_t stride, int rows)
+{
+	if (arg_type(b, KIR_TILE_STORE, v).elem != KIR_TILE)
+		IG_BUG("%s: tile_store of a vector", b->f->name);
+	tile_access(b, KIR_TILE_STORE, a, stride, rows)->arg[0] = v;
+}
+
+kir_val kb_tile_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y)
+{
+	struct kir_type t = arg_type(b, KIR_TILE_DOT, acc), xt = arg_type(b, KIR_TILE_DOT, x), yt = arg_type(b, KIR_TILE_DOT, y);
+	if (t.elem != KIR_TILE || xt.elem != KIR_TILE || yt.elem != KIR_TILE)
+		bad_types(b, KIR_TILE_DOT, t, xt, yt);
+	return op3(b, KIR_TILE_DOT, t, acc, x, y);
 }
 
 kir_val kb_fpack(struct kir_builder *b, kir_val x, int32_t lo, int32_t hi, int32_t zp, bool nan_to_zp)

@@ -132,6 +132,12 @@ static void decode_inst(struct kir_interp *it, struct kir_dop *o, const struct k
 	}
 	if (kir_ops[in->op].has_addr)
 		decode_addr(it, o, in);
+	if (in->op == KIR_TILE_LOAD || in->op == KIR_TILE_STORE) {
+		const struct kir_buffer *b = &it->m->buf[in->addr.buf];
+		o->m = in->active;
+		o->stride = in->imm.i * kir_elem_bytes(b->elem);
+		o->span = kir_tile_span(b, in) * kir_elem_bytes(b->elem);
+	}
 	o->fn = kir_dop_fn(in, a);
 }
 

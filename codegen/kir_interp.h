@@ -24,6 +24,7 @@ struct kir_dop {
 	const struct kir_dterm *term;
 	int32_t buf;
 	int64_t base, span; /* bytes; span is what is touched from there */
+	int64_t stride;     /* bytes between the m rows of a TILE_LOAD or TILE_STORE */
 };
 /* The function for an instruction with operand type `a` (of the first operand, of the second for DOT). */
 kir_dfn kir_dop_fn(const struct kir_inst *in, struct kir_type a);

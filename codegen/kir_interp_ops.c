@@ -269,6 +269,36 @@ DOT(dot_s16_2, int16_t, int16_t, 2)
 MMLA(mmla_u8, uint8_t)
 MMLA(mmla_s8, int8_t)
 
+enum { TILE_ROW = 64 };
+
+static void tile_load(const struct kir_dop *o, uint8_t *mem)
+{
+	for (int r = 0; r < o->m; r++)
+		memcpy(o->d + r * TILE_ROW, mem + r * o->stride, TILE_ROW);
+	memset(o->d + o->m * TILE_ROW, 0, (size_t)((KIR_TILE_ROWS - o->m) * TILE_ROW));
+}
+
+static void tile_store(const struct kir_dop *o, uint8_t *mem)
+{
+	for (int r = 0; r < o->m; r++)
+		memcpy(mem + r * o->stride, o->a + r * TILE_ROW, TILE_ROW);
+}
+
+FN(tile_dot, {
+	const uint32_t *acc = (const uint32_t *)o->a;
+	for (int r = 0; r < KIR_TILE_ROWS; r++) {
+		uint32_t s[TILE_ROW / 4];
+		memcpy(s, acc + r * (TILE_ROW / 4), sizeof s);
+		for (int k = 0; k < KIR_TILE_ROWS; k++) {
+			const uint8_t *a = o->b + r * TILE_ROW + 4 * k;
+			const int8_t *b = (const int8_t *)o->c + k * TILE_ROW;
+			for (int n = 0; n < TILE_ROW / 4; n++)
+				s[n] += (uint32_t)(a[0] * b[4 * n] + a[1] * b[4 * n + 1] + a[2] * b[4 * n + 2] + a[3] * b[4 * n + 3]);
+		}
+		memcpy(o->d + r * TILE_ROW, s, sizeof s);
+	}
+})
+
 static kir_dfn dot_fn(const struct kir_inst *in, struct kir_type a)
 {
 	int group = a.lanes / in->type.lanes;
@@ -353,6 +383,9 @@ kir_dfn kir_dop_fn(const struct kir_inst *in, struct kir_type a)
 	case KIR_PREFETCH: fn = nothing; break;
 	case KIR_DOT: fn = dot_fn(in, a); break;
 	case KIR_MMLA: fn = in->flags & KIR_A_UNSIGNED ? mmla_u8 : mmla_s8; break;
+	case KIR_TILE_LOAD: fn = tile_load; break;
+	case KIR_TILE_STORE: fn = tile_store; break;
+	case KIR_TILE_DOT: fn = tile_dot; break;
 	case KIR_FPACK: fn = in->flags & KIR_NAN_TO_ZP ? fpack_nan : in->flags & KIR_SMALL ? fpack_small : fpack; break;
 	case KIR_SEXT:
 	case KIR_ZEXT: fn = widen_fn(in->op == KIR_SEXT, a.elem, in->type.elem); break;

@@ -8,7 +8,7 @@ static const char *const space_name[] = {"in", "out", "const", "arena", "scratch
 static void print_type(FILE *out, struct kir_type t)
 {
 	fputs(kir_elem_names[t.elem], out);
-	if (t.lanes > 1)
+	if (t.lanes > 1 && t.elem != KIR_TILE)
 		fprintf(out, "x%d", t.lanes);
 }
 
@@ -75,6 +75,8 @@ static void print_imm(FILE *out, const struct kir_inst *in)
 		fputs(" small", out);
 	if ((in->op == KIR_LOAD || in->op == KIR_STORE) && in->active != in->type.lanes)
 		fprintf(out, " active %d", in->active);
+	if (in->op == KIR_TILE_LOAD || in->op == KIR_TILE_STORE)
+		fprintf(out, " rows %d by %" PRId64, in->active, in->imm.i);
 }
 
 static void print_inst(FILE *out, const struct kir_module *m, const struct kir_func *f, const struct kir_inst *in, int depth)
@@ -96,7 +98,7 @@ static void print_inst(FILE *out, const struct kir_module *m, const struct kir_f
 	for (int i = 0; i < kir_ops[in->op].n_args; i++)
 		fprintf(out, "%s%%%d", i ? ", " : " ", (int)in->arg[i]);
 	if (kir_ops[in->op].has_addr) {
-		fputs(in->op == KIR_STORE ? " -> " : in->op == KIR_LUT ? ", " : " ", out);
+		fputs(in->op == KIR_STORE || in->op == KIR_TILE_STORE ? " -> " : in->op == KIR_LUT ? ", " : " ", out);
 		print_addr(out, m, f, &in->addr);
 	}
 	print_imm(out, in);

@@ -26,7 +26,7 @@ static bool fail(struct verify *v, const char *what)
 
 static bool good_type(struct kir_type t)
 {
-	return t.elem < KIR_ELEM_COUNT && t.lanes && t.lanes <= KIR_MAX_LANES && !(t.lanes & (t.lanes - 1));
+	return t.elem < KIR_ELEM_COUNT && t.lanes && t.lanes <= KIR_MAX_LANES && !(t.lanes & (t.lanes - 1)) && (t.elem != KIR_TILE || t.lanes == KIR_TILE_T.lanes);
 }
 
 static bool same_type(struct kir_type a, struct kir_type b)
@@ -100,12 +100,16 @@ static bool check_addr(struct verify *v, const struct kir_inst *in)
 	if (in->op == KIR_LUT) {
 		if (kir_elem_bytes((enum kir_elem)in->type.elem) != kir_elem_bytes(b->elem))
 			return FAIL(v, "table %s has another element", b->name);
+	} else if (kir_is_tile_op(in->op)) {
+		if (in->active < 1 || in->active > KIR_TILE_ROWS || in->imm.i < 0 || in->imm.i > b->count)
+			return FAIL(v, "%d rows, %lld apart", in->active, (long long)in->imm.i);
+		span = kir_tile_span(b, in);
 	} else {
 		if (in->active < 1 || in->active > in->type.lanes)
 			return FAIL(v, "%d of %d lanes active", in->active, in->type.lanes);
 		span = kir_span(b, (enum kir_elem)in->type.elem, in->active);
 	}
-	if (in->op == KIR_STORE && (b->space == KIR_CONSTANT || b->space == KIR_IN))
+	if ((in->op == KIR_STORE || in->op == KIR_TILE_STORE) && (b->space == KIR_CONSTANT || b->space == KIR_IN))
 		return FAIL(v, "store to %s, which is read-only", b->name);
 	if (lo < 0 || hi > b->count - span)
 		return FAIL(v, "%s[%lld..%lld] is accessed, of %lld elements", b->name, (long long)lo, (long long)(hi + span - 1), (long long)b->count);
@@ -164,6 +168,9 @@ static bool op_types_ok(const struct kir_inst *in, const struct kir_type *t)
 	case KIR_FPACK:
 		return r.elem == KIR_I8 && lanes && a.elem == KIR_F32 && in->imm.pack.lo <= in->imm.pack.hi && in->imm.pack.lo >= -128 &&
 		       in->imm.pack.hi <= 255 && in->imm.pack.zp >= -128 && in->imm.pack.zp <= 255;
+	case KIR_TILE_LOAD: return r.elem == KIR_TILE;
+	case KIR_TILE_STORE: return same_type(r, a);
+	case KIR_TILE_DOT: return r.elem == KIR_TILE && same2 && same_type(r, c);
 	case KIR_REDUCE_ADD: return r.lanes == 1 && r.elem == a.elem && a.lanes > 1 && (r.elem == KIR_F32 || r.elem == KIR_I32);
 	case KIR_REDUCE_FMAX: return r.lanes == 1 && r.elem == a.elem && a.lanes > 1 && r.elem == KIR_F32;
 	case KIR_REDUCE_UMAX: return r.lanes == 1 && r.elem == a.elem && a.lanes > 1 && wide;
@@ -213,7 +220,8 @@ static bool check_inst(struct verify *v, const struct kir_inst *in)
 			return false;
 		t[i] = v->f->vtype[in->arg[i]];
 	}
-	if (!good_type(in->type) || !op_types_ok(in, t))
+	bool tile = in->type.elem == KIR_TILE || t[0].elem == KIR_TILE || t[1].elem == KIR_TILE || t[2].elem == KIR_TILE;
+	if (!good_type(in->type) || tile != kir_is_tile_op(in->op) || !op_types_ok(in, t))
 		return FAIL(v, "types %s x %d <- %s x %d, %s x %d, %s x %d", kir_elem_names[in->type.elem % KIR_ELEM_COUNT], in->type.lanes,
 		            kir_elem_names[t[0].elem], t[0].lanes, kir_elem_names[t[1].elem], t[1].lanes, kir_elem_names[t[2].elem], t[2].lanes);
 	if (kir_ops[in->op].has_addr && !check_addr(v, in))
@@ -235,6 +243,14 @@ static bool verify_func(const struct kir_module *m, const struct kir_func *f, st
 		check_inst(&v, &f->inst[v.at]);
 	if (v.ok && (v.open >= 0 || f->open >= 0))
 		FAIL(&v, "a loop is not closed");
+	if (v.ok) {
+		uint8_t rows[KIR_TILE_REGS];
+		int8_t *reg = ig_xcalloc((size_t)f->n_values + 1, 1);
+		const char *why = kir_tile_assign(f, reg, rows);
+		if (why)
+			FAIL(&v, "%s", why);
+		free(reg);
+	}
 	free(v.scope);
 	return v.ok;
 }

@@ -45,7 +45,8 @@ struct ig_ll {
 	/* the kernel function being emitted */
 	const struct kir_func *f;
 	LLVMValueRef fn;
-	LLVMValueRef *val; /* by value id */
+	LLVMValueRef *val; /* by value id; of a tile NULL */
+	int8_t *tile;      /* by value id: tile registers; NULL: the function has none */
 	struct ig_ll_group *group; /* by instruction */
 	LLVMValueRef *buf; /* by buffer: pointer to its first element, NULL when this function does not use it */
 	IG_VEC(struct ig_ll_loop) loops;
@@ -101,6 +102,11 @@ LLVMValueRef ig_ll_inst_fpack(struct ig_ll *l, const struct kir_inst *in);
 LLVMValueRef ig_ll_select(struct ig_ll *l, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef ig_ll_fminmax(struct ig_ll *l, bool max, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef ig_ll_rne(struct ig_ll *l, LLVMValueRef x); /* f32 -> i32 */
+
+/* ---- llvm_inst_tile.c ---- */
+void ig_ll_tiles_begin(struct ig_ll *l); /* at a function's entry */
+void ig_ll_tiles_end(struct ig_ll *l);   /* before its return */
+void ig_ll_inst_tile(struct ig_ll *l, const struct kir_inst *in);
 
 /* ---- llvm_model.c ---- */
 bool ig_ll_weights(struct ig_ll *l); /* the constant blob */

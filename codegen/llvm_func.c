@@ -129,6 +129,8 @@ static void begin_loop(struct ig_ll *l, const struct kir_inst *in)
 	LLVMAddIncoming(loop.phi, &zero, &before, 1);
 	for (int i = 0; i < in->n_dst; i++) {
 		LLVMValueRef init = l->val[in->extra[i]];
+		if (!init)
+			continue; /* a tile stays where it is */
 		l->val[in->dst + i] = LLVMBuildPhi(l->b, LLVMTypeOf(init), "");
 		LLVMAddIncoming(l->val[in->dst + i], &init, &before, 1);
 	}
@@ -148,7 +150,8 @@ static void end_loop(struct ig_ll *l, const struct kir_inst *in)
 		LLVMSetMetadata(br, LLVMGetMDKindIDInContext(l->ctx, "llvm.loop", 9), LLVMMetadataAsValue(l->ctx, l->no_unroll));
 		LLVMAddIncoming(loop.phi, &next, &latch, 1);
 		for (int i = 0; i < loop.n_carried; i++)
-			LLVMAddIncoming(l->val[loop.carried + i], &l->val[in->extra[i]], &latch, 1);
+			if (l->val[in->extra[i]])
+				LLVMAddIncoming(l->val[loop.carried + i], &l->val[in->extra[i]], &latch, 1);
 		LLVMPositionBuilderAtEnd(l->b, loop.exit);
 	}
 	for (int i = 0; i < in->n_dst; i++)
@@ -186,7 +189,9 @@ bool ig_ll_func(struct ig_ll *l, int index)
 	buffer_pointers(l, io, n_io, n_in);
 	l->group = ig_xcalloc((size_t)f->n + 1, sizeof *l->group);
 	ig_ll_group_loads(l);
+	ig_ll_tiles_begin(l);
 	body(l);
+	ig_ll_tiles_end(l);
 	LLVMBuildRetVoid(l->b);
 	free(l->group);
 	free(l->val);

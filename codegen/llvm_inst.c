@@ -216,6 +216,9 @@ LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 	case KIR_RNE: return ig_ll_rne(l, arg(l, in, 0));
 	case KIR_DOT: return ig_ll_inst_dot(l, in);
 	case KIR_MMLA: return ig_ll_inst_mmla(l, in);
+	case KIR_TILE_LOAD:
+	case KIR_TILE_STORE:
+	case KIR_TILE_DOT: ig_ll_inst_tile(l, in); return NULL;
 	case KIR_FPACK: return ig_ll_inst_fpack(l, in);
 	case KIR_REDUCE_ADD:
 	case KIR_REDUCE_FMAX:

@@ -26,6 +26,10 @@ int32_t ig_pack_channels_f(struct ig_conv *c, const char *what, const float *v)
 	return kir_buffer_const(c->L->m, name_of(c, what), KIR_F32, n, p);
 }
 
+/* Within one step's weights: where a lane of the block begins, and where an element of its dot group is. A tile has four bytes of 16 lanes in a row. */
+static int64_t lane_in_step(const struct ig_conv *c, int64_t lane) { return c->tiles ? lane / 16 * 1024 + lane % 16 * 4 : lane * c->group; }
+static int64_t element_in_step(const struct ig_conv *c, int64_t k) { return c->tiles ? k % 64 / 4 * 64 + k % 4 : k % c->group; }
+
 /* Where the weight of output channel oc and element k of segment (row, col) goes. Blocks of nv vectors, the last of what remains; within a block
    [row][col][step][vector][lane][element of the dot group]. */
 static int64_t place(const struct ig_conv *c, int nv, int64_t oc, int64_t row, int64_t col, int64_t k)
@@ -34,7 +38,7 @@ static int64_t place(const struct ig_conv *c, int nv, int64_t oc, int64_t row, i
 	int64_t in_group = oc % c->ocg, block = in_group / width, left = padded - block * width, here = left < width ? left : width;
 	int64_t at = (oc / c->ocg * padded + block * width) * total;
 	at += ((row * c->cols + col) * c->steps + k / c->group) * c->group * here;
-	return at + (in_group - block * width) * c->group + k % c->group;
+	return at + lane_in_step(c, in_group - block * width) + element_in_step(c, k);
 }
 
 /* One output channel's weights. Within a segment the places of whole dot groups are `step` apart. */
@@ -46,7 +50,7 @@ static void pack_channel(const struct ig_conv *c, int nv, int64_t oc, const stru
 			int64_t start = place(c, nv, oc, row, col, 0), step = place(c, nv, oc, row, col, group) - start, k = 0;
 			for (int64_t kx = c->cols > 1 ? col : 0; k < c->seg; kx++)
 				for (int64_t i = 0, from = oc * c->icg * taps + row * c->g.kw + kx; i < c->icg; i++, k++, from += taps) {
-					int64_t to = start + (group == 1 ? k * step : k / group * step + k % group);
+					int64_t to = start + (group == 1 ? k * step : k / group * step + element_in_step(c, k));
 					if (c->is_float)
 						((float *)p)[to] = ((const float *)t->data)[from];
 					else

@@ -330,6 +330,8 @@ bool ig_conv_prepare_int8(struct ig_conv *c, struct ig_conv_kind *k)
 bool ig_sched_conv(struct ig_conv *c)
 {
 	struct ig_conv_kind k;
+	if (ig_conv_tiles_pay(c))
+		return ig_sched_conv_tiles(c);
 	if (!ig_conv_prepare(c, &k))
 		return false;
 	ig_conv_emit(c, &k);

@@ -39,6 +39,8 @@ static int64_t inst_cost(const struct kir_inst *in, int vector_bytes)
 	case KIR_DOT:
 	case KIR_FMA: return 3 * vectors;
 	case KIR_STORE: return 4 * vectors;
+	case KIR_TILE_DOT: return 64;
+	case KIR_TILE_LOAD: return 4; /* beside the products */
 	default: return 2 * vectors;
 	}
 }
@@ -183,7 +185,7 @@ static bool may_repeat(const struct slicer *s, const struct kir_inst *in)
 		enum kir_space space = s->b.m->buf[in->addr.buf].space;
 		return space == KIR_CONSTANT || space == KIR_IN;
 	}
-	return kir_ops[in->op].has_result;
+	return kir_ops[in->op].has_result && !kir_is_tile_op(in->op);
 }
 
 /* What a unit of another part computes for this one's, as far as that needs no loop and no memory that is written. */

@@ -76,6 +76,10 @@ int ig_model_supported(const struct ig_model_desc *m);         /* 1: this CPU ha
 struct ig_pool *ig_pool_new(int threads);
 void ig_pool_free(struct ig_pool *pool);
 void ig_pool_for(void *pool, void (*part)(void *ctx, int i), void *ctx, int n);
+/* AMX tiles are used by permission: on Linux a process must ask once (arch_prctl), before a model that needs IG_CPU_AMX_INT8 runs; all its threads have it then.
+   ig_cpu_permit asks for those of `features` that need it; ig_model_prepare is ig_model_supported, and asks for what the model needs. 1: all may be used. */
+int ig_cpu_permit(uint64_t features);
+int ig_model_prepare(const struct ig_model_desc *m);
 #ifdef __cplusplus
 }
 #endif

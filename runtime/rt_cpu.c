@@ -64,6 +64,23 @@ uint64_t ig_cpu_features(void)
 	return f;
 }
 
+/* arch_prctl, without a library; it can be asked for again and again. */
+int ig_cpu_permit(uint64_t features)
+{
+#if defined(__linux__)
+	enum { SYS_ARCH_PRCTL = 158, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+	long r = SYS_ARCH_PRCTL;
+	if (!(features & IG_CPU_AMX_INT8))
+		return 1;
+	if (!(ig_cpu_features() & IG_CPU_AMX_INT8))
+		return 0;
+	__asm__ volatile("syscall" : "+a"(r) : "D"((long)ARCH_REQ_XCOMP_PERM), "S"((long)XFEATURE_XTILEDATA) : "rcx", "r11", "memory");
+	return r == 0;
+#else
+	return !(features & IG_CPU_AMX_INT8) || (ig_cpu_features() & IG_CPU_AMX_INT8) != 0;
+#endif
+}
+
 #elif defined(__aarch64__)
 #if defined(__linux__)
 #include <sys/auxv.h>
@@ -97,5 +114,13 @@ uint64_t ig_cpu_features(void)
 uint64_t ig_cpu_features(void)
 {
 	return 0;
+}
+#endif
+
+#if !(defined(__x86_64__) && defined(__GNUC__))
+int ig_cpu_permit(uint64_t features)
+{
+	(void)features;
+	return 1;
 }
 #endif

@@ -5,8 +5,8 @@
 
 /* From the weakest to the strongest of each architecture: ig_target_native takes the last that runs. */
 static const struct ig_target *const targets[] = {
-	&ig_target_x86_64_v3, &ig_target_x86_64_avxvnni, &ig_target_x86_64_avx512vnni, &ig_target_aarch64_neon, &ig_target_aarch64_dotprod,
-	&ig_target_aarch64_i8mm, &ig_target_c,
+	&ig_target_x86_64_v3, &ig_target_x86_64_avxvnni, &ig_target_x86_64_avx512vnni, &ig_target_x86_64_amx, &ig_target_aarch64_neon,
+	&ig_target_aarch64_dotprod, &ig_target_aarch64_i8mm, &ig_target_c,
 };
 enum { N_TARGETS = sizeof targets / sizeof targets[0] };
 
@@ -35,7 +35,7 @@ bool ig_target_runs_here(const struct ig_target *t)
 #endif
 	if (!t->triple || strncmp(t->triple, arch, sizeof arch - 1) != 0)
 		return false;
-	return (t->cpu_features & ~ig_cpu_features()) == 0;
+	return (t->cpu_features & ~ig_cpu_features()) == 0 && ig_cpu_permit(t->cpu_features);
 }
 
 const struct ig_target *ig_target_native(void)

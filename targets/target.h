@@ -35,7 +35,8 @@ enum ig_table_kind { IG_TABLE_SCALAR, IG_TABLE_PSHUFB /* AVX2 */, IG_TABLE_PERMW
 /* A matrix instruction beside the dot product: int8 layers with more than one output pixel use it where it costs less. */
 enum ig_matrix_kind {
 	IG_MATRIX_NONE,
-	IG_MATRIX_2X8, /* MMLA: 2 pixels by 2 channels, 8 products each */
+	IG_MATRIX_2X8,  /* MMLA: 2 pixels by 2 channels, 8 products each */
+	IG_MATRIX_TILE, /* TILE_DOT: 16 pixels by 16 channels, 64 products each */
 };
 struct ig_tile { int pixels, vectors; }; /* register tile of the conv/linear inner kernel: output pixels x vectors of output channels */
 
@@ -49,7 +50,8 @@ struct ig_target {
 	struct ig_tile tile[4];              /* int8 conv tiles in order of preference (pixels 0 ends) */
 	struct {
 		enum ig_matrix_kind kind;
-		struct ig_tile tile[4];          /* as `tile` */
+		struct ig_tile tile[4];          /* 2X8: as `tile` */
+		int cost, setup;                 /* TILE: an instruction, and a function's use of tiles at all, in dot products that take as long */
 	} matrix;
 	struct ig_tile float_tile;
 	struct ig_recipe recipe[IG_R_COUNT];
@@ -60,7 +62,7 @@ struct ig_target {
 	int sync_cycles;                     /* what it costs to run a part on another thread and wait for it; 0: not measured */
 	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */
 };
-extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_aarch64_neon, ig_target_aarch64_dotprod,
+extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_x86_64_amx, ig_target_aarch64_neon, ig_target_aarch64_dotprod,
     ig_target_aarch64_i8mm, ig_target_c;
 const struct ig_target *const *ig_targets(int *n); /* targets/target.c: the one list, x86 best last, then Arm, then c */
 const struct ig_target *ig_target_find(const char *name);

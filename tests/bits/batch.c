@@ -1,5 +1,5 @@
 /* Many compiled models in one program, compared with what the graph interpreter gave (bits_check emit): batch DATA. Built for each compiler and target
-   with a models.def of lines MODEL(name); needs nothing but the C library. Every stored tensor is compared, and the outputs to the last bit. */
+   with a models.def of lines MODEL(name); needs nothing but the C library and the runtime. Every stored tensor is compared, and the outputs to the last bit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +113,10 @@ static void backwards(void *pool, void (*part)(void *ctx, int i), void *ctx, int
 
 static void run_model(const struct ig_model_desc *m)
 {
+	if (!ig_model_prepare(m)) {
+		fprintf(stderr, "batch: this process may not run %s\n", m->target);
+		exit(2);
+	}
 	void *in[MAX_IO], *out[MAX_IO], *want, *arena = alloc((size_t)m->arena_bytes);
 	size_t largest = (size_t)m->arena_bytes;
 	if (get32() != 0x62697473 || m->size != sizeof *m || m->n_inputs > MAX_IO || m->n_outputs > MAX_IO) {

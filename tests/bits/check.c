@@ -9,7 +9,7 @@
 
      bits_check emit FOLDER TARGET FIRST STEP COUNT
      bits_check emit-model FOLDER TARGET FILE DATA FIRST COUNT
-   write for the same graphs NAME.c (target c) or NAME.o, models.def and data.bin for batch.c, which makes the comparison elsewhere. */
+   write for the same graphs NAME.c (target c, or TARGET.c) or NAME.o, models.def and data.bin for batch.c, which makes the comparison elsewhere. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +20,9 @@
 #include "tests/bits/arith.h"
 #include "tests/bits/graphgen.h"
 #include "tests/common/stand_in.h"
+#include "tests/common/tiles.h"
 
-enum { SAMPLES = 4, MAX_SAMPLES = 1000, MAX_OUTPUTS = 16, MAX_ENGINES = 40 };
+enum { SAMPLES = 4, MAX_SAMPLES = 1000, MAX_OUTPUTS = 16, MAX_ENGINES = 48 };
 
 struct run {
 	struct ig_diag *d;
@@ -245,6 +246,7 @@ static int add_engines(struct run *r, const struct ig_target *t, bool keep, bool
 		e[n++] = (struct engine){.name = keep ? "kernel IR" : "kernel IR (memory reused)", .target = t->name, .m = m, .keep = keep, .kir = kir_interp_new(m)};
 	if (runs) {
 		struct ig_program *p = ig_program_new(r->g->name, r->g, m, native);
+		p->tiles = native != t && native->matrix.kind == IG_MATRIX_TILE ? &test_tiles : NULL;
 		struct ig_native *obj = ig_native_new(p, r->d);
 		if (obj)
 			e[n++] = (struct engine){.name = keep ? "object" : "object (memory reused)", .target = t->name, .m = m, .keep = keep, .native = obj, .program = p};
@@ -313,6 +315,15 @@ static void run_engines(struct run *r, struct engine *e, int n)
 		free_engine(r, &e[i]);
 }
 
+/* The target with tiles wherever they fit, for layers that are small. */
+static struct ig_target with_tiles(const struct ig_target *t)
+{
+	struct ig_target eager = *t;
+	eager.name = "x86-64-amx (tiles wherever they fit)";
+	eager.matrix.cost = eager.matrix.setup = 0;
+	return eager;
+}
+
 /* reuse: also without `keep`. The kernel IR of wide targets is quickest to interpret: `few` leaves the others' to their objects. */
 static void check_graph(struct run *r, bool reuse, bool few)
 {
@@ -320,9 +331,16 @@ static void check_graph(struct run *r, bool reuse, bool few)
 	struct engine e[MAX_ENGINES];
 	const struct ig_target *const *t = ig_targets(&n_targets);
 	for (int i = 0; i < n_targets; i++) {
+		struct ig_target eager;
 		n += add_engines(r, t[i], true, !few || t[i]->vector_bytes == 64, &e[n]);
 		if (reuse || t[i]->vector_bytes == 64)
 			n += add_engines(r, t[i], false, !few, &e[n]);
+		if (t[i]->matrix.kind != IG_MATRIX_TILE)
+			continue;
+		eager = with_tiles(t[i]);
+		n += add_engines(r, &eager, true, !few, &e[n]);
+		if (reuse)
+			n += add_engines(r, &eager, false, false, &e[n]);
 	}
 	run_engines(r, e, n);
 }
@@ -351,6 +369,7 @@ static void report(const struct run *r)
 	putchar('\n');
 	report_compared(r);
 	printf("%lld kernels of row-fused layers\n", (long long)r->fused);
+	printf("products of tiles in software: %lld\n", (long long)test_tile_dots());
 	printf("roundings in one sample of each: %lld, ties %lld, accumulators over 2^24 %lld\n", (long long)r->counts.roundings, (long long)r->counts.ties,
 	       (long long)r->counts.large);
 	for (int i = 0; i < IG_OP_COUNT; i++)
@@ -479,16 +498,26 @@ static void put_case(FILE *f, struct run *r, const struct kir_module *m)
 struct output {
 	const char *folder;
 	const struct ig_target *target;
+	struct ig_target eager;
+	bool c;
 	FILE *data, *models;
 };
 
 static bool open_output(struct output *o, struct run *r, const char *folder, const char *target)
 {
 	char path[4096];
-	*o = (struct output){.folder = folder, .target = ig_target_find(target)};
+	size_t n = strcspn(target, ".");
+	snprintf(path, sizeof path, "%.*s", (int)n, target);
+	*o = (struct output){.folder = folder, .target = ig_target_find(path), .c = strcmp(target + n, ".c") == 0};
 	if (!o->target) {
 		ig_error(r->d, IG_NOLOC, "no target %s", target);
 		return false;
+	}
+	o->c |= !o->target->triple;
+	if (o->target->matrix.kind == IG_MATRIX_TILE) {
+		o->eager = with_tiles(o->target);
+		o->eager.name = o->target->name;
+		o->target = &o->eager;
 	}
 	snprintf(path, sizeof path, "%s/data.bin", folder);
 	o->data = fopen(path, "wb");
@@ -511,7 +540,7 @@ static bool emit_graph(struct run *r, const struct output *o)
 	if (!m)
 		return false;
 	struct ig_program *p = ig_program_new(r->g->name, r->g, m, o->target);
-	bool c = !o->target->triple;
+	bool c = o->c;
 	const char *path = ig_arena_printf(r->a, c ? "%s/%s.c" : "%s/%s.o", o->folder, p->name);
 	bool ok = c ? ig_emit_c(p, path, r->d) : ig_emit_llvm(p, IG_LLVM_OBJECT, path, r->d);
 	put_case(o->data, r, m);

@@ -22,6 +22,8 @@ CONFIGS = {
     "aarch64-gcc": ("c", "aarch64-linux-gnu-gcc", "-O1", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
     "aarch64-neon": ("aarch64-neon", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
     "aarch64-dotprod": ("aarch64-dotprod", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
+    "x86-64-amx": ("x86-64-amx", None, "", "gcc", None),
+    "x86-64-amx-c": ("x86-64-amx.c", "clang-19", "-O1", "clang-19", None),
     "aarch64-i8mm": ("aarch64-i8mm", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
 }
 
@@ -41,12 +43,14 @@ def run(*command, cwd=None):
 
 
 def need(config):
-    _, compiler, options, linker, emulator = CONFIGS[config]
+    target, compiler, options, linker, emulator = CONFIGS[config]
     for tool in filter(None, (compiler, linker)):
         if not shutil.which(tool):
             skip(f"no {tool}", "qemu" if emulator else "compilers")
     if emulator and not shutil.which(emulator):
         skip(f"no {emulator}", "qemu")
+    if target == "x86-64-amx" and " amx_int8 " not in open("/proc/cpuinfo").read().replace("\n", " "):
+        skip("this CPU has no AMX", "cpu")
     if "-mfma" in options and " fma " not in open("/proc/cpuinfo").read().replace("\n", " "):
         skip("this CPU has no fused multiply-add", "cpu")
 
@@ -72,7 +76,8 @@ def check(args, config, emit):
     emitted = time.time()
     compile_all(config, folder)
     objects = sorted(f for f in os.listdir(folder) if f.endswith(".o"))
-    run(linker, "-std=c11", "-O1", f"-I{args.source}", "-I.", os.path.join(args.source, "tests/bits/batch.c"), *objects, *(["-static"] if emulator else []),
+    runtime = [os.path.join(args.source, "runtime", f) for f in ("rt_cpu.c", "rt_model.c")]
+    run(linker, "-std=gnu11", "-O1", f"-I{args.source}", "-I.", os.path.join(args.source, "tests/bits/batch.c"), *runtime, *objects, *(["-static"] if emulator else []),
         "-o", "batch", cwd=folder)
     compiled = time.time()
     said = run(*filter(None, (emulator, "./batch", "data.bin")), cwd=folder)

@@ -1,5 +1,6 @@
 # Same bytes: random graphs and the example models through every engine, emitter and compiler, compared with the graph interpreter.
-add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c)
+add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
+  ${CMAKE_SOURCE_DIR}/tests/common/tiles.c)
 target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_frontend)
 foreach(part 0 1)
   add_test(NAME bits.engines.${part} COMMAND bits_check engines ${part} 2 200)
@@ -9,7 +10,7 @@ set_tests_properties(bits.threads PROPERTIES LABELS bits TIMEOUT 900)
 add_test(NAME bits.rows COMMAND bits_check engines 16777216 2 60)
 set_tests_properties(bits.rows PROPERTIES LABELS bits TIMEOUT 900)
 find_program(IG_PYTHON3 python3)
-set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm)
+set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm x86-64-amx x86-64-amx-c)
 foreach(config ${bits_configs})
   add_test(NAME bits.random.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
     --work ${CMAKE_CURRENT_BINARY_DIR}/bits-random --count 300 ${config})
@@ -28,6 +29,6 @@ foreach(config engines float ${bits_configs})
   set_tests_properties(bits.models.${config} PROPERTIES LABELS "bits;slow" SKIP_RETURN_CODE 77 TIMEOUT 1200)
 endforeach()
 # What is quick stays in the fast run.
-set_tests_properties(bits.random.gcc-O0 bits.random.aarch64-dotprod bits.random.aarch64-i8mm bits.models.engines PROPERTIES LABELS bits)
+set_tests_properties(bits.random.gcc-O0 bits.random.aarch64-dotprod bits.random.aarch64-i8mm bits.random.x86-64-amx bits.models.engines PROPERTIES LABELS bits)
 # Each of these keeps both cores busy by itself.
 set_tests_properties(bits.random.gcc-O3 bits.random.gcc-O3-contract bits.random.clang-O3 bits.random.aarch64-gcc PROPERTIES PROCESSORS 2)

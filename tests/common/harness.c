@@ -53,7 +53,7 @@ static void check_desc(void)
 	if (MODEL.size != sizeof MODEL || MODEL.version != IG_MODEL_VERSION || MODEL.n_inputs > MAX_IO || MODEL.n_outputs > MAX_IO)
 		die("descriptor of", MODEL.name);
 #ifndef NO_RUNTIME
-	if (!ig_model_supported(&MODEL))
+	if (!ig_model_prepare(&MODEL))
 		die("this CPU cannot run", MODEL.target);
 #endif
 }

@@ -3,6 +3,7 @@ add_library(kir_cases STATIC ${CMAKE_SOURCE_DIR}/tests/common/kir_cases.c ${CMAK
   ${CMAKE_SOURCE_DIR}/tests/common/kir_random.c)
 target_link_libraries(kir_cases PRIVATE ig_warnings PUBLIC ig_codegen)
 target_link_libraries(test_llvm PRIVATE kir_cases)
+target_sources(test_tiles PRIVATE ${CMAKE_SOURCE_DIR}/tests/common/tiles.c)
 add_executable(gen_objects ${CMAKE_SOURCE_DIR}/tests/objects/gen_objects.c)
 target_link_libraries(gen_objects PRIVATE ig_warnings kir_cases)
 find_package(Python3 COMPONENTS Interpreter)

@@ -14,10 +14,10 @@
 static void names(void **state)
 {
 	(void)state;
-	static const char *const want[] = {"x86-64-v3", "x86-64-avxvnni", "x86-64-avx512vnni", "aarch64-neon", "aarch64-dotprod", "aarch64-i8mm", "c"};
+	static const char *const want[] = {"x86-64-v3", "x86-64-avxvnni", "x86-64-avx512vnni", "x86-64-amx", "aarch64-neon", "aarch64-dotprod", "aarch64-i8mm", "c"};
 	int n;
 	const struct ig_target *const *t = ig_targets(&n);
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 8);
 	for (int i = 0; i < n; i++) {
 		assert_string_equal(t[i]->name, want[i]);
 		assert_ptr_equal(ig_target_find(want[i]), t[i]);
