@@ -27,11 +27,15 @@ static size_t bytes_of(const struct ig_graph *g, struct ig_vid v)
 	return n;
 }
 
-/* Without samples: numbers between -1 and 1, or bytes; always the same. */
+/* Without samples: numbers between -1 and 1, or bytes, always the same; zeros of other types, which may be indices. */
 static void invent(const struct ig_type *t, void *data, size_t bytes)
 {
 	uint32_t x = 1;
-	for (size_t i = 0; i < bytes / (t->dtype == IG_DT_F32 ? sizeof(float) : 1); i++) {
+	size_t width = t->dtype == IG_DT_F32 ? sizeof(float) : 1;
+	memset(data, 0, bytes);
+	if (width == 1 && t->dtype != IG_DT_U8 && t->dtype != IG_DT_S8)
+		return;
+	for (size_t i = 0; i < bytes / width; i++) {
 		x = x * 1664525u + 1013904223u;
 		if (t->dtype == IG_DT_F32)
 			((float *)data)[i] = (float)((int32_t)(x >> 8) - (1 << 23)) / (float)(1 << 23);

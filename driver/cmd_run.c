@@ -9,6 +9,7 @@
 #include "driver/npz.h"
 #include "driver/report.h"
 #include "driver/samples.h"
+#include "ir/number.h"
 
 #define SHOWN 64 /* elements of an output that are printed */
 
@@ -86,14 +87,7 @@ static bool make_arrays(struct running *r)
 
 static double element(const struct ig_array *a, size_t i)
 {
-	switch (a->dtype) {
-	case IG_DT_F32: return (double)((const float *)a->data)[i];
-	case IG_DT_U8: return ((const uint8_t *)a->data)[i];
-	case IG_DT_S8: return ((const int8_t *)a->data)[i];
-	case IG_DT_I32: return ((const int32_t *)a->data)[i];
-	case IG_DT_I64: return (double)((const int64_t *)a->data)[i];
-	default: IG_BUG("outputs of type %s", ig_dtypes[a->dtype].name);
-	}
+	return ig_get_double(&(struct ig_tensor){.type = {.dtype = a->dtype}, .data = a->data}, (int64_t)i);
 }
 
 static size_t elems_of_sample(const struct ig_array *a)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/interp.h"
+#include "ir/number.h"
 #include "runtime/ig_runtime.h"
 
 const char *const ig_engine_names[IG_ENGINE_COUNT] = {"float", "reference", "kir", "native"};
@@ -275,17 +276,6 @@ const float *ig_engine_floats(struct ig_engine *e, struct ig_vid v)
 	return kir_tensor_floats(m, &m->tensor[i], e->in, e->out, e->arena, e->room);
 }
 
-static int32_t integer(enum ig_dtype dt, const void *data, int64_t i)
-{
-	switch (dt) {
-	case IG_DT_U8: return ((const uint8_t *)data)[i];
-	case IG_DT_S8: return ((const int8_t *)data)[i];
-	case IG_DT_S16: return ((const int16_t *)data)[i];
-	case IG_DT_I32: return ((const int32_t *)data)[i];
-	default: IG_BUG("no integers in %s", ig_dtypes[dt].name);
-	}
-}
-
 void ig_tensor_floats(const struct ig_graph *g, const struct ig_type *t, const void *data, float *out)
 {
 	int64_t n = ig_elems(t), inner = 1;
@@ -294,12 +284,11 @@ void ig_tensor_floats(const struct ig_graph *g, const struct ig_type *t, const v
 		memcpy(out, data, (size_t)n * sizeof *out);
 		return;
 	}
-	if (q && q->n > 1)
-		for (int k = q->axis + 1; k < t->rank; k++)
-			inner *= t->dim[k];
+	const struct ig_tensor plain = {.type = *t, .data = (void *)(uintptr_t)data};
+	for (int k = q ? q->axis + 1 : 0; q && q->n > 1 && k < t->rank; k++)
+		inner *= t->dim[k];
 	for (int64_t i = 0; i < n; i++) {
-		int32_t v = integer(t->dtype, data, i);
 		int64_t c = q && q->n > 1 ? i / inner % q->n : 0;
-		out[i] = q ? (float)(v - q->zero_point[c]) * q->scale[c] : (float)v;
+		out[i] = q ? (float)((int32_t)ig_get_int(&plain, i) - q->zero_point[c]) * q->scale[c] : (float)ig_get_double(&plain, i);
 	}
 }

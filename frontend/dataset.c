@@ -84,14 +84,39 @@ static bool check_shape(struct port *p, struct ig_diag *d)
 	return false;
 }
 
+/* The array type that holds an input's values as they are; -1: none does. */
+static int own_type(enum ig_dtype dt)
+{
+	switch (dt) {
+	case IG_DT_F32: return IG_NPY_F32;
+	case IG_DT_F64: return IG_NPY_F64;
+	case IG_DT_BOOL: return IG_NPY_BOOL;
+	case IG_DT_U8: return IG_NPY_U8;
+	case IG_DT_S8: return IG_NPY_S8;
+	case IG_DT_U16: return IG_NPY_U16;
+	case IG_DT_S16: return IG_NPY_S16;
+	case IG_DT_U32: return IG_NPY_U32;
+	case IG_DT_I32: return IG_NPY_I32;
+	case IG_DT_U64: return IG_NPY_U64;
+	case IG_DT_I64: return IG_NPY_I64;
+	default: return -1;
+	}
+}
+
+/* Whether every value of the array is a value of the input's type (halves and doubles are rounded). */
+static bool converts(const struct port *p)
+{
+	int from = (int)p->array.dtype;
+	bool narrow = from == IG_NPY_U8 || from == IG_NPY_S8 || from == IG_NPY_S16;
+	if (p->type.dtype == IG_DT_F32)
+		return from == IG_NPY_U8 || from == IG_NPY_F16 || from == IG_NPY_F64;
+	return (p->type.dtype == IG_DT_I32 && narrow) || (p->type.dtype == IG_DT_I64 && (narrow || from == IG_NPY_I32));
+}
+
 static bool check_type(struct port *p, struct ig_diag *d)
 {
 	struct ig_loc loc = ig_loc_file(d, p->path);
-	bool u8 = p->array.dtype == IG_NPY_U8;
-	bool ok = p->type.dtype == IG_DT_U8    ? u8
-	          : p->type.dtype == IG_DT_F32 ? u8 || p->array.dtype == IG_NPY_F16 || p->array.dtype == IG_NPY_F32 || p->array.dtype == IG_NPY_F64
-	                                       : false;
-	if (ok)
+	if ((int)p->array.dtype == own_type(p->type.dtype) || converts(p))
 		return true;
 	if (p->type.dtype == IG_DT_F32)
 		ig_error(d, loc, "the array holds %s, but input '%s' takes floating point or uint8; convert it with a.astype('float32')", ig_npy_dtype_name(&p->array), p->name);
@@ -99,6 +124,18 @@ static bool check_type(struct port *p, struct ig_diag *d)
 		ig_error(d, loc, "the array holds %s, but input '%s' is %s; save it as that type", ig_npy_dtype_name(&p->array), p->name,
 		         p->type.dtype == IG_DT_U8 ? "uint8" : ig_dtypes[p->type.dtype].name);
 	return false;
+}
+
+/* Element i of an array of narrow integers. */
+static int64_t integer(const struct ig_npy *a, int64_t i)
+{
+	switch (a->dtype) {
+	case IG_NPY_U8: return ((const uint8_t *)a->data)[i];
+	case IG_NPY_S8: return ((const int8_t *)a->data)[i];
+	case IG_NPY_S16: return ((const int16_t *)a->data)[i];
+	case IG_NPY_I32: return ((const int32_t *)a->data)[i];
+	default: IG_BUG("integers of type %s", ig_npy_dtype_name(a));
+	}
 }
 
 /* Element i of sample s as float. */
@@ -115,7 +152,7 @@ static float element(const struct ig_npy *a, int64_t i)
 
 static bool check_finite(const struct port *p, struct ig_diag *d)
 {
-	if (p->array.dtype == IG_NPY_U8)
+	if (p->type.dtype != IG_DT_F32 || p->array.dtype == IG_NPY_U8)
 		return true;
 	int64_t n = p->elems * p->array.dim[0];
 	for (int64_t i = 0; i < n; i++) {
@@ -177,8 +214,8 @@ static bool open_port(struct port *p, const char *path, bool reject_nonfinite, s
 		return false;
 	if (!check_shape(p, d) || !check_type(p, d) || (reject_nonfinite && !check_finite(p, d)))
 		return false;
-	if (p->type.dtype == IG_DT_F32 && p->array.dtype != IG_NPY_F32)
-		p->buffer = ig_xcalloc((size_t)p->elems, sizeof(float));
+	if (converts(p))
+		p->buffer = ig_xcalloc((size_t)p->elems, sizeof(int64_t));
 	return true;
 }
 
@@ -295,8 +332,14 @@ const void *const *ig_dataset_sample(struct ig_dataset *ds, int64_t i)
 		ds->sample[k] = (const uint8_t *)p->array.data + at * ig_npy_item(&p->array);
 		if (!p->buffer)
 			continue;
-		for (int64_t j = 0; j < p->elems; j++)
-			((float *)p->buffer)[j] = element(&p->array, at + j);
+		for (int64_t j = 0; j < p->elems; j++) {
+			if (p->type.dtype == IG_DT_F32)
+				((float *)p->buffer)[j] = element(&p->array, at + j);
+			else if (p->type.dtype == IG_DT_I32)
+				((int32_t *)p->buffer)[j] = (int32_t)integer(&p->array, at + j);
+			else
+				((int64_t *)p->buffer)[j] = integer(&p->array, at + j);
+		}
 		ds->sample[k] = p->buffer;
 	}
 	return ds->sample;

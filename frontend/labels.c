@@ -13,6 +13,10 @@ static int64_t label(const struct ig_npy *a, int64_t i)
 	case IG_NPY_S16: return ((const int16_t *)a->data)[i];
 	case IG_NPY_I32: return ((const int32_t *)a->data)[i];
 	case IG_NPY_I64: return ((const int64_t *)a->data)[i];
+	case IG_NPY_U16: return ((const uint16_t *)a->data)[i];
+	case IG_NPY_U32: return ((const uint32_t *)a->data)[i];
+	case IG_NPY_BOOL: return ((const uint8_t *)a->data)[i] != 0;
+	case IG_NPY_U64: return (int64_t)((const uint64_t *)a->data)[i];
 	default: IG_BUG("labels of type %s", ig_npy_dtype_name(a));
 	}
 }

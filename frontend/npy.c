@@ -16,6 +16,7 @@ static const struct npy_dtype {
 } npy_dtypes[] = {
 	{"f2", "float16", IG_NPY_F16, 2}, {"f4", "float32", IG_NPY_F32, 4}, {"f8", "float64", IG_NPY_F64, 8}, {"u1", "uint8", IG_NPY_U8, 1},
 	{"i1", "int8", IG_NPY_S8, 1},     {"i2", "int16", IG_NPY_S16, 2},   {"i4", "int32", IG_NPY_I32, 4},   {"i8", "int64", IG_NPY_I64, 8},
+	{"b1", "bool", IG_NPY_BOOL, 1},   {"u2", "uint16", IG_NPY_U16, 2},  {"u4", "uint32", IG_NPY_U32, 4},  {"u8", "uint64", IG_NPY_U64, 8},
 };
 
 static const struct npy_dtype *dtype_of(const struct ig_npy *a)
@@ -316,9 +317,27 @@ void ig_npy_close(struct ig_npy *a)
 	*a = (struct ig_npy){0};
 }
 
+static const char *written_as(enum ig_dtype dt)
+{
+	switch (dt) {
+	case IG_DT_F32: return "<f4";
+	case IG_DT_F64: return "<f8";
+	case IG_DT_BOOL: return "|b1";
+	case IG_DT_U8: return "|u1";
+	case IG_DT_S8: return "|i1";
+	case IG_DT_U16: return "<u2";
+	case IG_DT_S16: return "<i2";
+	case IG_DT_U32: return "<u4";
+	case IG_DT_I32: return "<i4";
+	case IG_DT_U64: return "<u8";
+	case IG_DT_I64: return "<i8";
+	default: return NULL;
+	}
+}
+
 bool ig_npy_write(const char *path, enum ig_dtype dt, int rank, const int64_t *dims, const void *data, struct ig_diag *d)
 {
-	const char *descr = dt == IG_DT_F32 ? "<f4" : dt == IG_DT_U8 ? "|u1" : dt == IG_DT_S8 ? "|i1" : dt == IG_DT_I32 ? "<i4" : dt == IG_DT_I64 ? "<i8" : NULL;
+	const char *descr = written_as(dt);
 	char shape[200] = "", text[320];
 	size_t bytes, at = 0;
 	struct ig_type type = ig_type_make(dt, rank, dims);
