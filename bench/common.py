@@ -25,14 +25,16 @@ def run(*command):
 class Model:
     """A model compiled by intaglio and loaded into this process."""
 
-    def __init__(self, intaglio, source, options, target="native"):
+    def __init__(self, intaglio, source, options, target="native", threads=1):
+        self.threads = threads
         self.temp = tempfile.TemporaryDirectory()
         base = pathlib.Path(self.temp.name, "bench_model")
-        run(intaglio, "compile", source, *options, "--target", target, "-o", base, "--quiet")
+        run(intaglio, "compile", source, *options, "--target", target, "--threads", threads, "-o", base, "--quiet")
         symbol = next(w for w in run("nm", "--defined-only", "-g", f"{base}.o").split() if w.endswith("_model"))
-        run("gcc", "-O2", "-shared", "-fPIC", f"-I{ROOT / 'runtime'}", f"-DMODEL={symbol}", "-o", f"{base}.so", ROOT / "bench" / "run.c", f"{base}.o")
+        run("gcc", "-O2", "-shared", "-fPIC", f"-I{ROOT / 'runtime'}", f"-DMODEL={symbol}", "-o", f"{base}.so", ROOT / "bench" / "run.c", ROOT / "runtime" / "rt_pool.c",
+            f"{base}.o")
         self.library = ctypes.CDLL(f"{base}.so")
-        self.library.bench_run.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_double)]
+        self.library.bench_run.argtypes = [ctypes.POINTER(ctypes.c_void_p)] * 2 + [ctypes.c_int] * 3 + [ctypes.POINTER(ctypes.c_double)]
         self.output = np.zeros(self.library.bench_io_bytes(1, 0) // 4, np.float32)
 
     def times(self, x, calls, cpu=False):
@@ -41,7 +43,8 @@ class Model:
         if x.nbytes != self.library.bench_io_bytes(0, 0):
             raise SystemExit(f"the model takes {self.library.bench_io_bytes(0, 0)} bytes, not {x.nbytes}")
         us = (ctypes.c_double * calls)()
-        error = self.library.bench_run((ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(self.output.ctypes.data), calls, int(cpu), us)
+        error = self.library.bench_run((ctypes.c_void_p * 1)(x.ctypes.data), (ctypes.c_void_p * 1)(self.output.ctypes.data), self.threads, calls,
+                                       int(cpu), us)
         if error:
             raise SystemExit(f"the model's call failed with {error}")
         return list(us)
@@ -59,8 +62,8 @@ class Peak:
         return json.loads(run(self.program))
 
 
-def pin():
-    """One CPU for the whole process: the last of those that it may use."""
-    cpu = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpu})
-    return cpu
+def pin(n=1):
+    """So many CPUs for the whole process: the last of those that it may use."""
+    cpus = sorted(os.sched_getaffinity(0))[-n:]
+    os.sched_setaffinity(0, cpus)
+    return cpus[-1]

@@ -25,9 +25,9 @@ def bound(engine):
 class Ort:
     name = "onnxruntime int8"
 
-    def __init__(self, path):
+    def __init__(self, path, threads=1):
         options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
         self.out = self.session.get_outputs()[0].name
@@ -53,11 +53,11 @@ class Ort:
 class OpenVino:
     name = "openvino int8"
 
-    def __init__(self, path):
+    def __init__(self, path, threads=1):
         core = ov.Core()
         model = core.read_model(str(path))
         model.reshape({model.input(0): [d.get_length() if d.is_static else 1 for d in model.input(0).partial_shape]})
-        self.compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
+        self.compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
         self.request = self.compiled.create_infer_request()
 
     def bind(self, x):
@@ -77,9 +77,9 @@ class Torch:
     """A traced module."""
     name = "pytorch int8"
 
-    def __init__(self, module):
+    def __init__(self, module, threads=1):
         import torch
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         self.torch, self.module = torch, module
 
     def bind(self, x):
@@ -100,9 +100,9 @@ class LiteRt:
     """A .tflite file of the network: the same layers, other weights. Its call is one function of C, with nothing to subtract."""
     name = "litert int8"
 
-    def __init__(self, path):
+    def __init__(self, path, threads=1):
         from ai_edge_litert.interpreter import Interpreter
-        self.interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
         self.interpreter.allocate_tensors()
         self.input, self.output = self.interpreter.get_input_details()[0], self.interpreter.get_output_details()[0]
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Our compiled objects beside ONNX Runtime's and OpenVINO's int8, and LiteRT's and PyTorch's where they can be had, one thread on one CPU, interleaved in one run.
+"""Our compiled objects beside ONNX Runtime's and OpenVINO's int8, and LiteRT's and PyTorch's where they can be had, one thread on one CPU (--threads: several on as many), interleaved in
+one run.
 
 ONNX Runtime quantizes the float ONNX model (static, QDQ, per channel, u8 activations, s8 weights, min-max over 100 samples); OpenVINO runs that same file.
 resnet50 and mobilenetv2 are those of bench/models.py, with random weights: for speed alone. LiteRT (XNNPACK) runs the official int8 file of a model, where
@@ -9,7 +10,7 @@ The peers are called through their Python bindings without copies (I/O bindings,
 measured in the same run and subtracted from their times ("net"), so that the comparison does not count Python against them. Ours is timed in C, whole. Ratios are of medians, and of the shortest calls, which
 other work on the machine disturbs least.
 
-peers.py --intaglio PROGRAM [--models kws,resnet8] [--rounds N] [--json]"""
+peers.py --intaglio PROGRAM [--models kws,resnet8] [--threads N] [--rounds N] [--json]"""
 import argparse
 import json
 import pathlib
@@ -90,7 +91,8 @@ def example(name, args, folder):
         raise SystemExit(f"no {shared_folder()}; set IG_SHARED")
     data, n = shared_folder(), SAMPLES.get(name, 100)
     calib, samples = np.load(data / calibration)[first : first + n], np.load(data / test)[start : start + CHECKED]
-    ours = Model(args.intaglio, ROOT / "examples" / source / "model.ig", ["--calibration", data / calibration, "--calibration-samples", f"{first}:{first + n}"])
+    ours = Model(args.intaglio, ROOT / "examples" / source / "model.ig", ["--calibration", data / calibration, "--calibration-samples", f"{first}:{first + n}"],
+                 threads=args.threads)
     return ours, data / model, prepare(calib), samples, prepare
 
 
@@ -98,7 +100,7 @@ def network(name, args, folder):
     source, model = models.build(args.folder or folder, name)
     x = models.samples(LARGE_SAMPLES + 1)
     np.save(folder / "calib.npy", x[:LARGE_SAMPLES])
-    return Model(args.intaglio, source, ["--calibration", folder / "calib.npy"]), model, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s
+    return Model(args.intaglio, source, ["--calibration", folder / "calib.npy"], threads=args.threads), model, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s
 
 
 def graph(name, args, folder):
@@ -106,8 +108,8 @@ def graph(name, args, folder):
     module, source = graphs.build(args.folder or folder, name)
     x = graphs.samples(name, LARGE_SAMPLES + 1)
     np.save(folder / "calib.npy", x[:LARGE_SAMPLES])
-    ours = Model(args.intaglio, source, ["--calibration", folder / "calib.npy"])
-    return ours, source, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s, Torch(graphs.quantized(module, x[:LARGE_SAMPLES]))
+    ours = Model(args.intaglio, source, ["--calibration", folder / "calib.npy"], threads=args.threads)
+    return ours, source, x[:LARGE_SAMPLES], x[LARGE_SAMPLES:], lambda s: s, Torch(graphs.quantized(module, x[:LARGE_SAMPLES]), args.threads)
 
 
 def engines(name, args, folder):
@@ -115,9 +117,9 @@ def engines(name, args, folder):
     official = shared_folder() / LITERT.get(name.rstrip("+"), "none")
     ours, model, calib, samples, prepare, *more = (graph if name.endswith("+") else network if name in models.NETWORKS else example)(name, args, folder)
     path = quantized(folder, model, calib)
-    peers = [Ort(path), OpenVino(path), *more]
+    peers = [Ort(path, args.threads), OpenVino(path, args.threads), *more]
     if official.exists():
-        peers.append(LiteRt(official))
+        peers.append(LiteRt(official, args.threads))
     return ours, peers, samples, prepare
 
 
@@ -165,22 +167,23 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--intaglio", default="build/intaglio")
     parser.add_argument("--models", default="kws,resnet8,resnet20,vww,ad,resnet50,mobilenetv2")
+    parser.add_argument("--threads", type=int, default=1, help="of every engine, on as many CPUs")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--calls", type=int, default=50, help="of each engine in a round (large networks: a tenth)")
     parser.add_argument("--cpu-time", action="store_true", help="of the process instead of the clock's, for machines that have other work")
     parser.add_argument("--folder", type=pathlib.Path, help="keep the files of the networks with random weights here")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    pin()
+    pin(args.threads)
     top = Peak().measure()
     results = []
     for name in args.models.split(","):
         with tempfile.TemporaryDirectory() as temp:
             results.append(compare(name, args, pathlib.Path(temp)))
     if args.json:
-        print(json.dumps({"cpu": top["cpu"], "ghz": top["ghz"], "models": results}, indent=1))
+        print(json.dumps({"cpu": top["cpu"], "ghz": top["ghz"], "threads": args.threads, "models": results}, indent=1))
         return
-    print(f"{top['cpu']}, {top['ghz']:.2f} GHz, one thread{', CPU time' if args.cpu_time else ''}; onnxruntime {ort.__version__}, openvino {ov.__version__.split('-')[0]}; {args.rounds} rounds of {args.calls} calls")
+    print(f"{top['cpu']}, {top['ghz']:.2f} GHz, {args.threads} thread{'s' if args.threads > 1 else ''}{', CPU time' if args.cpu_time else ''}; onnxruntime {ort.__version__}, openvino {ov.__version__.split('-')[0]}; {args.rounds} rounds of {args.calls} calls")
     print(f"{'model':<12}{'engine':<18}{'median us':>10}{'call us':>9}{'net us':>9}{'min us':>9}{'ours / it':>11}{'of mins':>9}{'same answer':>13}")
     for r in results:
         for engine, e in r["engines"].items():

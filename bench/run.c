@@ -1,5 +1,5 @@
 /* Around a compiled model, for the benchmarks: calls it many times and keeps each call's time. Made into a shared library with the model's object:
-   cc -O2 -shared -fPIC -Iruntime -DMODEL=NAME_model -o x.so bench/run.c NAME.o */
+   cc -O2 -shared -fPIC -Iruntime -DMODEL=NAME_model -o x.so bench/run.c runtime/rt_pool.c NAME.o */
 #define _POSIX_C_SOURCE 200809L
 #include "ig_runtime.h"
 
@@ -9,7 +9,7 @@
 extern const struct ig_model_desc MODEL;
 
 int bench_io_bytes(int output, int i);
-int bench_run(const void *const *inputs, void *const *outputs, int n, int cpu, double *us);
+int bench_run(const void *const *inputs, void *const *outputs, int threads, int n, int cpu, double *us);
 
 /* Bytes of the i-th input or output; 0: there is none. */
 int bench_io_bytes(int output, int i)
@@ -25,8 +25,8 @@ static double microseconds(int cpu)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
-/* n calls; us[i] is the time of call i, with `cpu` that in which this process ran. The model's error, 0: none. */
-int bench_run(const void *const *inputs, void *const *outputs, int n, int cpu, double *us)
+/* n calls, each on so many threads; us[i] is the time of call i, with `cpu` that in which this process ran. The model's error, 0: none. */
+int bench_run(const void *const *inputs, void *const *outputs, int threads, int n, int cpu, double *us)
 {
 	size_t bytes = (MODEL.arena_bytes + 4095) / 4096 * 4096 + 4096;
 	struct ig_call call = {.size = sizeof call,
@@ -37,12 +37,17 @@ int bench_run(const void *const *inputs, void *const *outputs, int n, int cpu, d
 	                       .outputs = outputs,
 	                       .arena = aligned_alloc(4096, bytes),
 	                       .arena_bytes = MODEL.arena_bytes};
+	if (threads > 1) {
+		call.parallel_for = ig_pool_for;
+		call.pool = ig_pool_new(threads);
+	}
 	int error = call.arena ? 0 : -1;
 	for (int i = 0; i < n && !error; i++) {
 		double start = microseconds(cpu);
 		error = MODEL.call(&call);
 		us[i] = microseconds(cpu) - start;
 	}
+	ig_pool_free(call.pool);
 	free(call.arena);
 	return error;
 }

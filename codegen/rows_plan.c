@@ -39,7 +39,7 @@ static bool measure(struct ig_rows *r)
 static bool expands(const struct ig_lower *L, struct ig_nid n, struct ig_nid depthwise)
 {
 	const struct ig_node *x = ig_node(L->g, n);
-	return x->op == IG_OP_CONV2D && geometry(L, n).groups == 1 && constant_weights(L, n) && follower(L, n).i == depthwise.i;
+	return x->op == IG_OP_CONV2D && !L->rows[n.i] /* another group's projection */ && geometry(L, n).groups == 1 && constant_weights(L, n) && follower(L, n).i == depthwise.i;
 }
 
 static bool find_group(const struct ig_lower *L, struct ig_nid n, struct ig_rows *r)
@@ -127,7 +127,7 @@ static bool decide(struct ig_lower *L, struct ig_rows *r)
 bool ig_rows_plan(struct ig_lower *L)
 {
 	L->rows = IG_NEWN(L->arena, struct ig_rows *, L->g->n_nodes + 1);
-	if (L->o->rows == IG_ROWS_NEVER || L->o->keep)
+	if (L->o->rows == IG_ROWS_NEVER || L->o->keep || L->o->threads > 1) /* a band is not split over threads */
 		return true;
 	for (struct ig_nid i = ig_first(L->g); i.i >= 0; i = ig_next(L->g, i)) {
 		struct ig_rows r, *kept;

@@ -33,7 +33,7 @@ struct ig_pool {
 	_Atomic(ig_part *) part;
 	_Atomic(void *) ctx;
 	atomic_int first, n; /* of all that ig_pool_for was given */
-	_Alignas(64) atomic_int left; /* parts that have not ended */
+	_Alignas(64) atomic_int left; /* parts, but the caller's first, that have not ended */
 	_Alignas(64) atomic_int sleepers;
 	atomic_int ends;
 	pthread_mutex_t lock;
@@ -88,7 +88,7 @@ static uint32_t next_job(struct ig_pool *p, uint32_t seen)
 	return number(atomic_load(&p->job));
 }
 
-/* The word comes last; who then sleeps has seen it, or is counted and will be woken. */
+/* The word comes last; who then sleeps has seen it, or is counted and will be woken. Of a job with parts the first is the caller's own. */
 static uint32_t publish(struct ig_pool *p, ig_part *part, void *ctx, int first, int n)
 {
 	uint32_t job = number(atomic_load_explicit(&p->job, memory_order_relaxed)) + 1;
@@ -96,8 +96,8 @@ static uint32_t publish(struct ig_pool *p, ig_part *part, void *ctx, int first, 
 	atomic_store_explicit(&p->ctx, ctx, memory_order_relaxed);
 	atomic_store_explicit(&p->first, first, memory_order_relaxed);
 	atomic_store_explicit(&p->n, n, memory_order_relaxed);
-	atomic_store_explicit(&p->left, n, memory_order_relaxed);
-	atomic_store(&p->job, (uint64_t)job << 32);
+	atomic_store_explicit(&p->left, n - 1, memory_order_relaxed);
+	atomic_store(&p->job, (uint64_t)job << 32 | (n > 0));
 	if (atomic_load(&p->sleepers)) {
 		pthread_mutex_lock(&p->lock);
 		pthread_cond_broadcast(&p->wake);
@@ -122,6 +122,7 @@ static void *work(void *arg)
 static void run_job(struct ig_pool *p, ig_part *part, void *ctx, int first, int n)
 {
 	uint32_t job = publish(p, part, ctx, first, n);
+	part(ctx, first);
 	while (run_one(p, job, 0))
 		;
 	for (int i = 0; atomic_load_explicit(&p->left, memory_order_acquire) > 0; i++)

@@ -59,7 +59,7 @@ struct ig_target {
 	enum ig_table_kind table;
 	bool masked_memory;                  /* masked loads and stores of any element size */
 	size_t l1, l2;                       /* cache bytes assumed */
-	int sync_cycles;                     /* what it costs to run a part on another thread and wait for it; 0: not measured */
+	int sync_cycles;                     /* what it costs to run a part on another thread and wait for it; 0: not measured, taken as 4000 */
 	uint64_t cpu_features;               /* IG_CPU_* bits (runtime/ig_runtime.h) the code needs */
 };
 extern const struct ig_target ig_target_x86_64_v3, ig_target_x86_64_avxvnni, ig_target_x86_64_avx512vnni, ig_target_x86_64_amx, ig_target_aarch64_neon, ig_target_aarch64_dotprod,

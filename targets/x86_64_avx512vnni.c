@@ -20,6 +20,7 @@ const struct ig_target ig_target_x86_64_avx512vnni = {
 	.pack = IG_PACK_AVX512,
 	.table = IG_TABLE_PERMW,
 	.masked_memory = true,
+	.sync_cycles = 800,
 	.l1 = 32 << 10,
 	.l2 = 1 << 20,
 	.cpu_features = IG_CPU_AVX2 | IG_CPU_FMA | IG_CPU_F16C | IG_CPU_BMI | IG_CPU_AVX512 | IG_CPU_AVX512VNNI,

@@ -17,6 +17,7 @@ const struct ig_target ig_target_x86_64_v3 = {
 	.recipe = {[IG_R_DOT_S16] = {"llvm.x86.avx2.pmadd.wd", 8}},
 	.pack = IG_PACK_AVX2,
 	.table = IG_TABLE_PSHUFB,
+	.sync_cycles = 800,
 	.l1 = 32 << 10,
 	.l2 = 256 << 10,
 	.cpu_features = IG_CPU_AVX2 | IG_CPU_FMA | IG_CPU_F16C | IG_CPU_BMI,

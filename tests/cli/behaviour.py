@@ -406,6 +406,23 @@ def test_threads(f):
                     ("compare", "model.ig", *STATE, "--data", "test.npy", "--json"), ("run", "model.ig", *STATE, "--data", "test.npy", "--json")):
         one, seven = (f.run(*command, "-j", n).stdout for n in ("1", "7"))
         check(one == seven and one, f"{command[0]} depends on the number of threads")
+    run = ("run", "model.ig", *STATE, "--data", "test.npy", "-o", "o.npy", "--engine")
+    good(f.run(*run, "reference"), "reference")
+    reference = (f.path / "o.npy").read_bytes()
+    for engine in ("native", "kir"):
+        for n in ("1", "2", "3", "32"):
+            good(f.run(*run, engine, "--threads", n), f"{engine} --threads {n}")
+            check((f.path / "o.npy").read_bytes() == reference, f"run --engine {engine} --threads {n} gives other outputs")
+    done = f.run(*run, "native", "--threads", "33")
+    check(done.returncode == 2 and "--threads is at most 32" in done.stderr, f"--threads 33: {done.stderr}")
+    for n in ("1", "2"):
+        f.run("compile", "model.ig", *STATE, "--threads", n, "-o", f"split{n}", "-q")
+        described = json.loads(f.run("inspect", f"split{n}.o", "--json").stdout)
+        check(described["undefined"] == [], f"--threads {n}: undefined {described['undefined']}")
+    (f.path / "once").mkdir()
+    f.run("compile", "model.ig", *STATE, "-o", "split", "-q")
+    f.run("compile", "model.ig", *STATE, "--threads", "1", "-o", "once/split", "-q")
+    check((f.path / "split.o").read_bytes() == (f.path / "once/split.o").read_bytes(), "--threads 1 is not what is compiled without it")
 
 
 def test_outputs(f):
@@ -489,6 +506,10 @@ def test_bench(f):
     over = [x["ms"] - x["limit_ms"] for x in said["layers"]]
     check(over == sorted(over, reverse=True), "the worst layers come first")
     check(said["peak"]["dot_gmacs"] > 0 and len(said["peak"]["memory"]) == 4, f"peak {said['peak']}")
+    done = f.run("bench", "model.ig", *STATE, "--calls", "30", "--threads", "2", "--json")
+    if good(done, "bench --threads 2"):
+        said = json.loads(done.stdout)
+        check(said["threads"] == 2 and sum(x["macs"] for x in said["layers"]) == macs, f"two threads: {said['threads']}, MACs of the regions")
     lines = f.run("bench", "model.ig", *STATE, "--calls", "30", "--worst", "2").stdout.splitlines()
     rule = next(i for i, line in enumerate(lines) if line.startswith("---"))
     check(lines[rule + 3] == "", f"--worst 2 lists {lines[rule + 1:rule + 4]}")
