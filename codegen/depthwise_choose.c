@@ -13,6 +13,16 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Columns of the input under a tile of so many neighbouring results. */
 static int64_t columns(const struct ig_conv_geom *g, int64_t pixels) { return (pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1; }
 
+/* What a tile of quads costs beyond its instructions where registers run out: measured on AVX-512. */
+static int64_t spills(const struct ig_conv *c, const struct ig_schedule *s)
+{
+	int accumulators = 4 * s->pixels * s->rows;
+	bool straddles = c->in.stride[3] % c->L->t->vector_bytes && c->g.oc > c->L->t->vector_bytes;
+	if (s->rows == 1)
+		return s->pixels > 3 ? 24 : 0;
+	return accumulators > 16 ? 11 * (accumulators - 16) / 8 + (straddles ? accumulators - 16 : 0) : 0;
+}
+
 /* Instructions of one tile: loads and interleaving for each column, then products. Quads take a vector of bytes at once, the others one of lanes; that
    their epilogue and their stores are by lanes too counts as much as their products. */
 static int64_t cost_of(const struct ig_conv *c, const struct ig_schedule *s)
@@ -20,7 +30,7 @@ static int64_t cost_of(const struct ig_conv *c, const struct ig_schedule *s)
 	const struct ig_conv_geom *g = &c->g;
 	int64_t tiles = g->n * up(g->oh, s->rows) * up(g->ow, s->pixels), cols = columns(g, s->pixels), p = s->pixels;
 	switch (s->variant) {
-	case IG_SCHED_QUADS: return tiles * up(g->oc, c->L->t->vector_bytes) * (12 * cols + 4 * p * s->rows * g->kw);
+	case IG_SCHED_QUADS: return tiles * up(g->oc, c->L->t->vector_bytes) * (12 * cols + 4 * p * s->rows * g->kw + spills(c, s));
 	case IG_SCHED_COLUMNS: return 3 * tiles * up(g->oc, c->lanes) * (4 * cols + p * g->kw);
 	default: return 3 * tiles * up(g->oc, c->lanes) * (2 * cols * g->kh + p * g->kw * g->kh);
 	}
@@ -51,7 +61,7 @@ bool ig_depthwise_choose(struct ig_conv *c, bool columns_fit)
 	bool many = c->L->t->vector_regs >= 32;
 	for (int rows = 1; rows <= 2 && ig_depthwise_quads_fit(c); rows++)
 		for (int p = 4; p >= 1; p--)
-			if (p * rows <= (many ? 4 : 2) && (rows == 1 || (many && ig_depthwise_in_pairs(&c->g))))
+			if (p * rows <= (many ? 8 : 2) && (rows == 1 || (many && ig_depthwise_in_pairs(&c->g))))
 				add(&l, c, IG_SCHED_QUADS, p, rows);
 	for (int p = many ? IG_DW_PIXELS : 4; p >= 2; p /= 2) {
 		if (columns_fit)

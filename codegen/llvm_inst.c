@@ -171,6 +171,28 @@ static LLVMValueRef fma_(struct ig_ll *l, const struct kir_inst *in)
 	return ig_ll_intrinsic1(l, "llvm.fma", x, 3);
 }
 
+/* One lane of memory in all lanes, and a part of that: LLVM would make two broadcasts, both from a general register, where one from memory serves. */
+static bool is_broadcast_load(LLVMValueRef v)
+{
+	if (LLVMIsABitCastInst(v))
+		v = LLVMGetOperand(v, 0);
+	if (!LLVMIsAShuffleVectorInst(v))
+		return false;
+	v = LLVMGetOperand(v, 0);
+	return LLVMIsAInsertElementInst(v) && LLVMIsALoadInst(LLVMGetOperand(v, 1));
+}
+
+static LLVMValueRef extract(struct ig_ll *l, const struct kir_inst *in)
+{
+	LLVMValueRef v = arg(l, in, 0);
+	if (l->t->masked_memory && in->type.lanes > 1 && is_broadcast_load(v)) { /* an empty assembly statement: the value cannot be looked into */
+		LLVMTypeRef t = LLVMTypeOf(v), f = LLVMFunctionType(t, &t, 1, false);
+		LLVMValueRef nothing = LLVMGetInlineAsm(f, "", 0, "=v,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+		v = LLVMBuildCall2(l->b, f, nothing, &v, 1, "");
+	}
+	return ig_ll_part(l, v, (int)in->imm.i, in->type.lanes);
+}
+
 LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 {
 	switch ((enum kir_op)in->op) {
@@ -180,7 +202,7 @@ LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 	case KIR_LUT: return ig_ll_inst_lut(l, in);
 	case KIR_PREFETCH: return ig_ll_inst_prefetch(l, in);
 	case KIR_SPLAT: return ig_ll_splat(l, arg(l, in, 0), in->type.lanes);
-	case KIR_EXTRACT: return ig_ll_part(l, arg(l, in, 0), (int)in->imm.i, in->type.lanes);
+	case KIR_EXTRACT: return extract(l, in);
 	case KIR_CONCAT: return ig_ll_concat(l, arg(l, in, 0), arg(l, in, 1));
 	case KIR_INTERLEAVE: return interleave(l, arg(l, in, 0), arg(l, in, 1));
 	case KIR_ZIPLO:

@@ -1,11 +1,57 @@
 /* quantize and dequantize. */
 #include "codegen/lower.h"
 
+#include <math.h>
+
 struct conversion {
 	float scale;
+	float inverse, rest; /* x / scale rounds and clamps as fma(x, inverse, x * rest) does for every x; inverse 0: only the division itself is exact */
 	struct ig_vec_pack pack;
 	int lanes;
 };
+
+static float product(const struct conversion *c, float x)
+{
+	return c->rest ? fmaf(x, c->inverse, x * c->rest) : x * c->inverse;
+}
+
+/* Do quotient and product round to the same side of k + 1/2 for all x? Both grow with x: it is enough to look at the two neighbours where the quotient
+   passes from k to k + 1. */
+static bool same_step(const struct conversion *c, int32_t k)
+{
+	float x = (float)((k + 0.5) * (double)c->scale);
+	for (int i = 0; i < 8 && rintf(x / c->scale) > (float)k; i++)
+		x = nextafterf(x, -INFINITY);
+	for (int i = 0; i < 16 && rintf(x / c->scale) <= (float)k; i++)
+		x = nextafterf(x, INFINITY);
+	float below = nextafterf(x, -INFINITY);
+	return rintf(x / c->scale) > (float)k && rintf(below / c->scale) <= (float)k && rintf(product(c, x)) > (float)k && rintf(product(c, below)) <= (float)k;
+}
+
+/* A reciprocal of two parts, none negative (so that infinities stay), if all steps between the bounds agree with the division's. */
+static void invert(struct conversion *c, const struct ig_target *t)
+{
+	if (!t->triple || !(c->scale > 0x1p-60f && c->scale < 0x1p60f) || c->pack.hi - c->pack.lo > 255)
+		return;
+	double exact = 1 / (double)c->scale;
+	float high = (float)exact;
+	c->inverse = (double)high > exact ? nextafterf(high, 0) : high;
+	c->rest = (float)(exact - (double)c->inverse);
+	for (int32_t k = c->pack.lo - c->pack.zp; k < c->pack.hi - c->pack.zp; k++)
+		if (!same_step(c, k)) {
+			c->inverse = 0;
+			return;
+		}
+}
+
+static kir_val divide(struct kir_builder *b, const struct conversion *c, kir_val x)
+{
+	int lanes = kb_type(b, x).lanes;
+	if (!c->inverse)
+		return kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
+	kir_val inverse = kb_const_f(b, lanes, c->inverse);
+	return c->rest ? kb_fma(b, x, inverse, kb_op2(b, KIR_MUL, x, kb_const_f(b, lanes, c->rest))) : kb_op2(b, KIR_MUL, x, inverse);
+}
 
 static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
 {
@@ -16,7 +62,7 @@ static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void 
 		struct kir_addr a = p->at[1];
 		a.base += p->step[1] ? at : 0;
 		kir_val x = ig_vec_load_f(b, &a, lanes, p->active - at < lanes ? p->active - at : lanes, p->step[1]);
-		v[n++] = kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
+		v[n++] = divide(b, c, x);
 	}
 	ig_vec_store_q(b, v, n, lanes, &c->pack, p->at[0], p->active);
 }
@@ -35,6 +81,17 @@ static bool is_planar(const struct kir_tensor *in, const struct kir_tensor *out)
 	return c >= 2 && c <= 4 && in->stride[3] == 1 && out->stride[1] == 1 && out->stride[3] == c && out->type.dim[3] > 1;
 }
 
+/* Lanes of three bytes and a zero: two of them make one of six. A store writes two bytes too many, which the next one mends. */
+static void store_pairs(struct kir_builder *b, kir_val v, struct kir_addr to, int active)
+{
+	struct kir_type t = KIR_T(KIR_I64, kb_type(b, v).lanes / 2);
+	v = kb_op1(b, KIR_BITCAST, t, v);
+	kir_val low = kb_op2(b, KIR_AND, v, kb_const_i(b, t, 0xffffff)), high = kb_op2(b, KIR_AND, kb_shift(b, KIR_SHRU, v, 8), kb_const_i(b, t, 0xffffff000000));
+	v = kb_op2(b, KIR_OR, low, high);
+	for (int i = 0; i < active / 2; i++, to.base += 6)
+		kb_store(b, t.lanes == 1 ? v : kb_extract(b, v, i, 1), to);
+}
+
 /* Stores `active` lanes of which each has `c` bytes of a pixel. Three bytes are stored as four, from left to right, so that the next pixel mends what was
    too much; the last one of a row (`last`) is stored exactly. */
 static void store_pixels(struct kir_builder *b, kir_val v, int c, struct kir_addr to, int active, bool last)
@@ -44,6 +101,8 @@ static void store_pixels(struct kir_builder *b, kir_val v, int c, struct kir_add
 		kb_store_n(b, v, to, active);
 	} else if (c == 2) {
 		kb_store_n(b, kb_op1(b, KIR_TRUNC, KIR_T(KIR_I16, lanes), v), to, active);
+	} else if (!last && active % 2 == 0) {
+		store_pairs(b, v, to, active);
 	} else {
 		for (int i = 0; i < active; i++, to.base += c) {
 			kir_val x = lanes == 1 ? v : kb_extract(b, v, i, 1);
@@ -61,7 +120,7 @@ static void planes_piece(struct kir_builder *b, const struct conversion *k, cons
 	struct kir_type t = KIR_T(KIR_I32, lanes);
 	kir_val all = -1;
 	for (int i = 0; i < c; i++, from.base += in->stride[1]) {
-		kir_val x = kb_op2(b, KIR_DIV, ig_vec_load_f(b, &from, lanes, active, 1), kb_const_f(b, lanes, k->scale));
+		kir_val x = divide(b, k, ig_vec_load_f(b, &from, lanes, active, 1));
 		x = kb_op1(b, KIR_ZEXT, t, ig_vec_fpack(b, x, &k->pack));
 		x = i ? kb_shift(b, KIR_SHL, x, 8 * i) : x;
 		all = i ? kb_op2(b, KIR_OR, all, x) : x;
@@ -103,7 +162,9 @@ static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam
 	struct ig_nest nest;
 	if (!q || q->n != 1 || (q->dtype != IG_DT_U8 && q->dtype != IG_DT_S8) || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
 		return ig_low_refuse(L, id, "it converts between float32 and bytes with one scale");
-	struct conversion c = {q->scale[0], {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
+	struct conversion c = {q->scale[0], 0, 0, {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
+	if (!to_float)
+		invert(&c, L->t);
 	struct kir_builder b = ig_low_func(L, id);
 	if (!to_float && is_planar(in, out)) {
 		quantize_planes(&b, &c, out, in);

@@ -26,9 +26,10 @@ struct net {
 	int n;
 	bool native; /* run the compiled object too, where this CPU can */
 	bool dull;   /* saturated results are the point */
+	const void *values; /* of the input, or NULL: random ones */
 };
 
-static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0, false, false}; }
+static inline struct net net_new(uint64_t seed) { return (struct net){ig_graph_new("net"), {seed * 77 + 1}, 0, false, false, NULL}; }
 static inline const char *net_name(struct net *t, const char *what) { return ig_arena_printf(t->g->arena, "%s%d", what, t->n++); }
 
 static inline struct ig_vid net_random(struct net *t, enum ig_dtype dt, int rank, const int64_t *dims, float scale)
@@ -267,7 +268,7 @@ static inline void net_check(struct net *t)
 	if (!it)
 		fail_msg("%s", capture_text(&c));
 	for (int i = 0; i < t->g->n_inputs; i++)
-		in[i] = net_data(t, ig_vtype(t->g, t->g->input[i]), &t->r);
+		in[i] = t->values ? t->values : net_data(t, ig_vtype(t->g, t->g->input[i]), &t->r);
 	ig_interp_run(it, in);
 	if (!t->dull)
 		check_lively(t, it);

@@ -1,6 +1,8 @@
 /* codegen/sched_pool.c, sched_eltwise.c, sched_table.c, sched_softmax.c, sched_move.c, nest.c, mathseq.c */
 #include "tests/unit/lower_check.h"
 
+#include <float.h>
+
 static struct ig_vid bytes_input(struct net *t, int rank, const int64_t *dims, int zp)
 {
 	return net_quantize(t, net_input(t, rank, dims), 2.0f / 255, zp);
@@ -259,6 +261,28 @@ static void planes(void **state)
 		}
 }
 
+/* All places where a quotient passes from one integer to the next, with their neighbours, and what is no ordinary number. */
+static void quantize_steps(void **state)
+{
+	static const float scales[] = {2.0f / 255, 0.1f, 0.25f, 1.0f, 0.0173912f, 3.1415927f, 1.99999988f, 1.00000012f, 7.7e-12f, 3e25f, 1e-30f};
+	enum { N = 3 * 520 + 12 };
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(scales); i++) {
+		struct net t = net_new(900 + i);
+		float x[N] = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, -FLT_MIN, 1e-45f, -1e-45f, 1};
+		for (int k = 0; k < 520; k++) {
+			float *at = x + 12 + 3 * k;
+			at[1] = (float)((k - 260 + 0.5) * (double)scales[i]);
+			at[0] = nextafterf(at[1], -INFINITY);
+			at[2] = nextafterf(at[1], INFINITY);
+		}
+		t.values = x;
+		t.native = t.dull = true;
+		net_output(&t, net_quantize(&t, net_input(&t, DIMS(4, N / 4)), scales[i], (int32_t)(i * 25)));
+		net_check(&t);
+	}
+}
+
 static void moves(void **state)
 {
 	(void)state;
@@ -295,7 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(pools),   cmocka_unit_test(max_pool_nan),             cmocka_unit_test(eltwise), cmocka_unit_test(tables),
-	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves), cmocka_unit_test(lines), cmocka_unit_test(planes),
+	    cmocka_unit_test(softmax), cmocka_unit_test(batch_norm_and_normalize), cmocka_unit_test(moves), cmocka_unit_test(lines), cmocka_unit_test(planes), cmocka_unit_test(quantize_steps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
