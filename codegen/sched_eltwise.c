@@ -29,7 +29,8 @@ static kir_val combine(struct kir_builder *b, const struct eltwise *e, const str
 		return e->q.early ? kb_op2(b, KIR_ADD, v, kb_const_f(b, lanes, e->q.c)) : v;
 	}
 	if (e->q.early) {
-		kir_val a = ig_vec_load_qf(b, &x, lanes, active, p->step[1], 0), c = ig_vec_load_qf(b, &y, lanes, active, p->step[2], 0);
+		kir_val a = ig_vec_load_qf(b, &x, lanes, active, p->step[1], e->q.zp);
+		kir_val c = ig_vec_load_qf(b, &y, lanes, active, p->step[2], e->q.zp);
 		c = kb_fma(b, c, kb_const_f(b, lanes, e->q.fb), kb_const_f(b, lanes, e->q.c));
 		return kb_fma(b, a, kb_const_f(b, lanes, e->q.fa), c);
 	}

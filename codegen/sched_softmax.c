@@ -16,6 +16,7 @@ struct softmax {
 	int axis;
 	int32_t x, e, q, table; /* scratch: the line's bytes, its exponentials, its quantized results; exp's table */
 	struct kir_addr from, to;
+	float levels; /* the integer of 1; 0: 1 / scale */
 };
 
 /* The address of chunk c, or of the chunk of an open loop. */
@@ -102,9 +103,13 @@ static kir_val sum(struct softmax *s, struct kir_builder *b)
 static void divide(struct softmax *s, struct kir_builder *b, kir_val total)
 {
 	kir_iv i = ig_vec_loop(b, "div", s->chunks, NULL, 0);
-	kir_val v = kb_op2(b, KIR_DIV, kb_load(b, KIR_T(KIR_F32, LANES), chunk(s->e, i, 0)), total);
+	kir_val v = kb_load(b, KIR_T(KIR_F32, LANES), chunk(s->e, i, 0));
+	if (s->levels > 0)
+		v = kb_op2(b, KIR_MUL, v, kb_const_f(b, LANES, s->levels));
+	v = kb_op2(b, KIR_DIV, v, total);
 	if (s->qo) {
-		v = kb_op2(b, KIR_DIV, v, kb_const_f(b, LANES, s->qo->scale[0]));
+		if (!(s->levels > 0))
+			v = kb_op2(b, KIR_DIV, v, kb_const_f(b, LANES, s->qo->scale[0]));
 		kb_store(b, kb_fpack(b, v, s->qo->qmin, s->qo->qmax, s->qo->zero_point[0], true), chunk(s->q, i, 0));
 	} else {
 		kb_store(b, v, chunk(s->e, i, 0));
@@ -137,6 +142,7 @@ bool ig_lower_softmax(struct ig_lower *L, struct ig_nid id)
 	const struct ig_qparam *qi = ig_qparam(L->g, s.in->type.q);
 	int rank = s.out->type.rank;
 	s.qo = ig_qparam(L->g, s.out->type.q);
+	s.levels = (float)ig_attr_int(n, IG_A_LEVELS, 0);
 	s.bytes = !ig_low_is_float(s.in);
 	if (s.bytes != (qi != NULL) || ig_low_is_float(s.out) != !s.qo)
 		return ig_low_refuse(L, id, "bytes need quantization parameters");

@@ -174,12 +174,12 @@ static int32_t quantized_one(const struct ig_eltwise *q, enum ig_op op, int32_t 
 	switch (op) {
 	case IG_OP_ADD:
 		if (q->early)
-			return ig_pack(ig_fmaf((float)(a + q->za), q->fa, ig_fmaf((float)(b + q->zb), q->fb, q->c)), 0, q->lo, q->hi);
+			return ig_pack(ig_fmaf((float)(a + q->za - q->zp), q->fa, ig_fmaf((float)(b + q->zb - q->zp), q->fb, q->c)), q->zp, q->lo, q->hi);
 		return ig_qadd(a, q->fa, b, q->fb, q->zp, q->lo, q->hi);
 	case IG_OP_SUB: return ig_qsub(a, q->fa, b, q->fb, q->zp, q->lo, q->hi);
 	case IG_OP_MUL:
 		if (q->early)
-			return ig_pack((float)(a * b) * q->fa + q->c, 0, q->lo, q->hi);
+			return ig_pack((float)(a * b) * q->fa + q->c, q->zp, q->lo, q->hi);
 		return ig_qmul(a, b, q->fa, q->zp, q->lo, q->hi);
 	default: IG_BUG("%s has no quantized arithmetic", ig_ops[op].name);
 	}

@@ -44,9 +44,12 @@ static void line(const struct ig_eval *e, const float t[256], float *x, int64_t 
 		part[i % 16] = part[i % 16] + x[i];
 	float sum = ig_reduce_add16(part);
 	const struct ig_qparam *y = e->qy;
+	float levels = (float)ig_attr_int(e->n, IG_A_LEVELS, 0);
 	for (int64_t i = 0; i < n; i++) {
-		float v = x[i] / sum;
-		if (y)
+		float v = levels > 0 ? x[i] * levels / sum : x[i] / sum;
+		if (y && levels > 0)
+			((uint8_t *)e->out->data)[base + i * stride] = (uint8_t)ig_quantize(v, 1.0f, y->zero_point[0], y->qmin, y->qmax);
+		else if (y)
 			((uint8_t *)e->out->data)[base + i * stride] = (uint8_t)ig_quantize(v, y->scale[0], y->zero_point[0], y->qmin, y->qmax);
 		else
 			((float *)e->out->data)[base + i * stride] = v;

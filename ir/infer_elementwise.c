@@ -113,7 +113,11 @@ bool ig_infer_normalize(struct ig_graph *g, struct ig_nid id, struct ig_diag *d,
 
 bool ig_infer_softmax(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
 {
-	int64_t axis;
+	int64_t axis, levels = ig_attr_int(ig_node(g, id), IG_A_LEVELS, 0);
+	if (levels < 0 || levels > 65535) {
+		ig_error(d, ig_node(g, id)->loc, "softmax '%s': levels %lld is outside of 0..65535", ig_node(g, id)->name, (long long)levels);
+		return false;
+	}
 	if (!infer_unary(g, id, d, out))
 		return false;
 	return ig_infer_axis(g, id, -1, out->rank, &axis, d);

@@ -141,14 +141,20 @@ bool ig_eltwise_of(const struct ig_graph *g, const struct ig_node *n, struct ig_
 	float s_a = a->scale[0], s_b = b->scale[0], s_y = y->scale[0];
 	e->fa = n->op == IG_OP_MUL ? ig_requant_factor(s_a, s_b, s_y) : s_a / s_y;
 	e->fb = n->op == IG_OP_MUL ? 0.0f : s_b / s_y;
-	e->early = ig_attr_int(n, IG_A_EARLY_ZERO, 0) != 0;
+	e->early = ig_attr(n, IG_A_EARLY_ZERO) != NULL;
 	if (e->early) {
-		e->c = (float)e->zp;
+		int64_t given = ig_attr_int(n, IG_A_EARLY_ZERO, 0);
+		int32_t base = (int32_t)given;
+		if (given < 0 || given > 255) {
+			ig_error(d, n->loc, "'%s': early_zero %lld is outside of 0..255", n->name, (long long)given);
+			return false;
+		}
+		e->c = (float)(e->zp - base);
 		if (n->op == IG_OP_ADD) {
-			float za = e->fa * (float)e->za, zb = e->fb * (float)e->zb;
+			float za = e->fa * (float)(e->za - base), zb = e->fb * (float)(e->zb - base);
 			e->c = e->c - (za + zb);
 		}
-		e->zp = 0;
+		e->zp = base;
 	}
 	if (safe(e->fa) && safe(e->fb))
 		return true;

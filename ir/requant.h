@@ -27,8 +27,8 @@ bool ig_requant_of(const struct ig_graph *g, const struct ig_node *n, struct ig_
 void ig_act_clamp(const struct ig_node *n, const struct ig_qparam *out, int32_t *lo, int32_t *hi);
 
 /* add, sub: clamp(rne((float)i(a) * fa +- (float)i(b) * fb) + zp, lo, hi); mul: clamp(rne((float)(i(a) * i(b)) * fa) + zp, lo, hi).
-   With early_zero zp is 0 and c stands in for it: add: clamp(rne(fma((float)a, fa, fma((float)b, fb, c))), lo, hi), a and b with
-   their zero points; mul: clamp(rne((float)(i(a) * i(b)) * fa + c), lo, hi). */
+   With early_zero: N zp is N and c stands in for the zero points: add: clamp(rne(fma((float)(a - N), fa, fma((float)(b - N), fb, c))) + N, lo, hi), a and b
+   with their zero points; mul: clamp(rne((float)(i(a) * i(b)) * fa + c) + N, lo, hi). */
 struct ig_eltwise {
 	float fa, fb, c;
 	bool early;

@@ -19,6 +19,7 @@ struct fold {
 	int *uses;       /* value: operands and outputs that read it */
 	int32_t *reader; /* value: a quantize node that reads it, -1 */
 	int32_t *other;  /* node: another quantize node that reads the same, -1 */
+	bool *was_s8;    /* value: became u8 */
 };
 
 static bool is_u8(const struct ig_graph *g, struct ig_vid v)
@@ -67,8 +68,8 @@ static struct ig_vid requantized(struct ig_graph *g, struct ig_nid before, struc
 	return y;
 }
 
-/* The signature keeps its types: a conversion behind each s8 input, and one before each s8 output. */
-static void shift_s8(struct ig_graph *g)
+/* The signature keeps its types: a conversion behind each s8 input, and one before each s8 output. was_s8 (by value; NULL) tells what was changed. */
+static void shift_s8(struct ig_graph *g, bool *was_s8)
 {
 	struct ig_nid body = ig_first(g);
 	while (body.i >= 0 && ig_node(g, body)->op == IG_OP_INPUT)
@@ -87,8 +88,11 @@ static void shift_s8(struct ig_graph *g)
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		const struct ig_node *n = ig_node(g, id);
 		for (int i = 0; i < n->n_out && n->op != IG_OP_INPUT; i++)
-			if (is_s8(g, n->out[i]) && !ig_graph_is_output(g, n->out[i]))
+			if (is_s8(g, n->out[i]) && !ig_graph_is_output(g, n->out[i])) {
 				set_type(g, n->out[i], shifted(g, ig_qparam(g, ig_vtype(g, n->out[i])->q)));
+				if (was_s8)
+					was_s8[n->out[i].i] = true;
+			}
 	}
 }
 
@@ -173,6 +177,14 @@ static void fold_compute(struct fold *f, struct ig_nid id)
 		take_result(f, id, q);
 }
 
+/* ONNX Runtime's softmax takes the whole part of 1 / scale for the integer of 1. */
+static void set_levels(struct ig_graph *g, struct ig_nid id, float scale)
+{
+	float levels = 1.0f / scale;
+	if (levels >= 1 && levels < 65536)
+		ig_attr_set_int(g, id, IG_A_LEVELS, (int64_t)levels);
+}
+
 /* Operations whose operands and result are integers, all of them. */
 static void fold_uniform(struct fold *f, struct ig_nid id)
 {
@@ -186,8 +198,10 @@ static void fold_uniform(struct fold *f, struct ig_nid id)
 		if (!integer_operand(f, id, i, &in[i]))
 			return;
 	memcpy(ig_node(g, id)->in, in, (size_t)n * sizeof *in);
-	if (ig_op_has_attr(ig_node(g, id)->op, IG_A_EARLY_ZERO)) /* what wrote such graphs computes so */
-		ig_attr_set_int(g, id, IG_A_EARLY_ZERO, 1);
+	if (ig_op_has_attr(ig_node(g, id)->op, IG_A_EARLY_ZERO)) /* the programs that such graphs are made for compute so */
+		ig_attr_set_int(g, id, IG_A_EARLY_ZERO, f->was_s8[g->node[f->reader[ig_node(g, id)->out[0].i]].out[0].i] ? 128 : 0);
+	if (ig_node(g, id)->op == IG_OP_SOFTMAX)
+		set_levels(g, id, ig_qparam(g, q)->scale[0]);
 	take_result(f, id, q);
 }
 
@@ -311,7 +325,7 @@ bool ig_has_quantized(const struct ig_graph *g)
 
 bool ig_fold_given(struct ig_graph *g, struct ig_diag *d)
 {
-	shift_s8(g); /* as code is generated for u8 alone */
+	shift_s8(g, NULL); /* as code is generated for u8 alone */
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		const struct ig_node *n = ig_node(g, id);
 		if ((n->op == IG_OP_DEQUANTIZE || n->op == IG_OP_QUANTIZE) && ig_const_data(g, n->in[0]) && !ig_fold_node(g, id, d))
@@ -324,9 +338,10 @@ bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c)
 {
 	if (!ig_has_quantized(g))
 		return true;
-	shift_s8(g);
 	struct fold f = {.g = g, .diag = c->diag};
-	size_t values = (size_t)g->n_values + 1;
+	size_t values = (size_t)g->n_values + (size_t)g->n_inputs + (size_t)g->n_outputs + 1;
+	f.was_s8 = ig_xcalloc(values, sizeof *f.was_s8);
+	shift_s8(g, f.was_s8);
 	f.uses = ig_xcalloc(values, sizeof *f.uses);
 	f.reader = ig_xcalloc(values, sizeof *f.reader);
 	f.other = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *f.other);
@@ -334,6 +349,7 @@ bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c)
 	bool ok = true;
 	for (struct ig_nid id = ig_first(g); ok && id.i >= 0; id = ig_next(g, id))
 		ok = fold(&f, id);
+	free(f.was_s8);
 	free(f.uses);
 	free(f.reader);
 	free(f.other);
