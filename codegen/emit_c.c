@@ -140,7 +140,8 @@ static void print_interface(FILE *out, const struct ig_program *p)
 
 static void print_ios(FILE *out, const struct ig_program *p, const struct ig_io_info *io, int n, const char *which)
 {
-	static const char *const dtypes[IG_DT_COUNT] = {[IG_DT_F32] = "IG_RT_F32", [IG_DT_U8] = "IG_RT_U8", [IG_DT_S8] = "IG_RT_S8", [IG_DT_I32] = "IG_RT_I32"};
+	static const char *const dtypes[IG_DT_COUNT] = {[IG_DT_F32] = "IG_RT_F32", [IG_DT_U8] = "IG_RT_U8", [IG_DT_S8] = "IG_RT_S8", [IG_DT_I32] = "IG_RT_I32",
+	                                                 [IG_DT_I64] = "IG_RT_I64", [IG_DT_BOOL] = "IG_RT_BOOL"};
 	if (!n)
 		return;
 	fprintf(out, "\nstatic const struct ig_io %s_%s[] = {\n", p->name, which);

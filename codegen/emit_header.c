@@ -10,9 +10,11 @@ const char *ig_ec_ctype(enum ig_dtype dt)
 {
 	switch (dt) {
 	case IG_DT_F32: return "float";
+	case IG_DT_BOOL:
 	case IG_DT_U8: return "uint8_t";
 	case IG_DT_S8: return "int8_t";
 	case IG_DT_I32: return "int32_t";
+	case IG_DT_I64: return "int64_t";
 	default: return NULL;
 	}
 }

@@ -334,7 +334,7 @@ void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *cons
 void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst)
 {
 	static const int dtype_bytes[IG_DT_COUNT] = {[IG_DT_F32] = 4, [IG_DT_F16] = 2, [IG_DT_BF16] = 2, [IG_DT_U8] = 1, [IG_DT_S8] = 1,
-	                                             [IG_DT_S16] = 2, [IG_DT_I32] = 4, [IG_DT_I64] = 8};
+	                                             [IG_DT_S16] = 2, [IG_DT_I32] = 4, [IG_DT_I64] = 8, [IG_DT_BOOL] = 1};
 	const struct kir_buffer *b = &m->buf[t->buf];
 	const uint8_t *p = buffer_at(b, inputs, outputs, arena);
 	int64_t i[IG_MAX_RANK] = {0}, unit = kir_elem_bytes(b->elem), bytes = dtype_bytes[t->type.dtype];

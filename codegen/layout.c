@@ -8,9 +8,11 @@ enum kir_elem ig_layout_elem(enum ig_dtype dt)
 {
 	switch (dt) {
 	case IG_DT_F32: return KIR_F32;
+	case IG_DT_BOOL:
 	case IG_DT_U8:
 	case IG_DT_S8: return KIR_I8;
 	case IG_DT_I32: return KIR_I32;
+	case IG_DT_I64: return KIR_I64;
 	default: IG_BUG("element type %s has no layout", ig_dtypes[dt].name);
 	}
 }

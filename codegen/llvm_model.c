@@ -257,6 +257,8 @@ static bool rt_dtype(enum ig_dtype dt, int *rt)
 	case IG_DT_U8: *rt = IG_RT_U8; return true;
 	case IG_DT_S8: *rt = IG_RT_S8; return true;
 	case IG_DT_I32: *rt = IG_RT_I32; return true;
+	case IG_DT_I64: *rt = IG_RT_I64; return true;
+	case IG_DT_BOOL: *rt = IG_RT_BOOL; return true;
 	default: return false;
 	}
 }

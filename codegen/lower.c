@@ -92,6 +92,16 @@ const struct kir_tensor *ig_low_dense(struct ig_lower *L, struct ig_vid v)
 	return copy;
 }
 
+void ig_low_copy(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in)
+{
+	struct ig_nest nest;
+	ig_nest_init(&nest, out->type.rank, out->type.dim);
+	ig_nest_view(&nest, out);
+	ig_nest_view(&nest, in);
+	enum kir_elem e = ig_layout_elem(out->type.dtype);
+	ig_nest_copy(b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e);
+}
+
 bool ig_lower_input(struct ig_lower *L, struct ig_nid n)
 {
 	(void)L, (void)n;
@@ -128,8 +138,9 @@ static bool supported(struct ig_lower *L)
 			int64_t elems;
 			if (n->op == IG_OP_CONSTANT && !ig_graph_is_output(L->g, n->out[k]))
 				continue;
-			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8 && !at_boundary(L->g, n, n->out[k]))
-				ok = ig_low_refuse(L, i, "code is generated for values of f32 and u8, not %s", ig_dtypes[t->dtype].name);
+			bool whole = q == NULL && (t->dtype == IG_DT_BOOL || t->dtype == IG_DT_I32 || t->dtype == IG_DT_I64);
+			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8 && !whole && !at_boundary(L->g, n, n->out[k]))
+				ok = ig_low_refuse(L, i, "code is generated for values of f32, u8, i32, i64 and bool, not %s", ig_dtypes[t->dtype].name);
 			else if (q && (q->n != 1 || q->dynamic.i >= 0))
 				ok = ig_low_refuse(L, i, "code is generated for activations with one static scale and zero point");
 			else if (!ig_type_elems(t, &elems) || elems > INT32_MAX)

@@ -2,6 +2,7 @@
 #ifndef IG_CODEGEN_LOWER_H
 #define IG_CODEGEN_LOWER_H
 #include "codegen/codegen.h"
+#include "ir/unary.h"
 
 /* What lowering knows of a buffer. A buffer with a halo has room for padding around the image that `inside` describes; whoever reads with padding fills
    the room first. */
@@ -60,6 +61,8 @@ void ig_layout_plan(struct ig_lower *L, int32_t *out_buf);
 /* ---- lower.c ---- */
 const struct kir_tensor *ig_low_view(struct ig_lower *L, struct ig_vid v);  /* any strides; constants become buffers */
 const struct kir_tensor *ig_low_dense(struct ig_lower *L, struct ig_vid v); /* channels adjacent: the view, or a copy made now */
+/* out = in, of one shape: copied element by element. */
+void ig_low_copy(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in);
 struct kir_builder ig_low_func(struct ig_lower *L, struct ig_nid n);
 bool ig_low_later(struct ig_lower *L, struct ig_nid n); /* refuses an operation that has no schedule */
 bool ig_low_refuse(struct ig_lower *L, struct ig_nid n, const char *fmt, ...) IG_PRINTF(3, 4);
@@ -125,6 +128,9 @@ void ig_nest_copy(struct kir_builder *b, struct ig_nest *n, int max_lanes, enum 
 void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256], double a,
                     double c);
 
+/* sched_math.c: an elementwise operation on plain numbers. */
+bool ig_sched_math(struct ig_lower *L, struct ig_nid id);
+
 /* ---- affine.c ---- */
 struct ig_affine {
 	float a, b;
@@ -142,4 +148,21 @@ kir_val ig_math_sigmoid(struct kir_builder *b, kir_val x);
 kir_val ig_math_tanh(struct kir_builder *b, kir_val x);
 kir_val ig_math_hard_swish(struct kir_builder *b, kir_val x);
 kir_val ig_math_leaky_relu(struct kir_builder *b, kir_val x, float alpha);
+/* ---- mathfunc.c: runtime/qfunc.h's, likewise ---- */
+kir_val ig_math_unary(struct kir_builder *b, const struct ig_unary *u, kir_val x); /* any operation on one float */
+kir_val ig_math_abs(struct kir_builder *b, kir_val x);
+kir_val ig_math_neg(struct kir_builder *b, kir_val x);
+kir_val ig_math_rint(struct kir_builder *b, kir_val x);
+kir_val ig_math_floor(struct kir_builder *b, kir_val x);
+kir_val ig_math_ceil(struct kir_builder *b, kir_val x);
+kir_val ig_math_trunc(struct kir_builder *b, kir_val x);
+kir_val ig_math_sign(struct kir_builder *b, kir_val x);
+kir_val ig_math_sqrt(struct kir_builder *b, kir_val x);
+kir_val ig_math_log(struct kir_builder *b, kir_val x);
+kir_val ig_math_log1p(struct kir_builder *b, kir_val x);
+kir_val ig_math_expm1(struct kir_builder *b, kir_val x);
+kir_val ig_math_erf(struct kir_builder *b, kir_val x);
+kir_val ig_math_pow(struct kir_builder *b, kir_val x, kir_val y);
+kir_val ig_math_maximum(struct kir_builder *b, kir_val x, kir_val y);
+kir_val ig_math_minimum(struct kir_builder *b, kir_val x, kir_val y);
 #endif

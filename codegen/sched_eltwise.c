@@ -69,6 +69,8 @@ static bool lower_eltwise(struct ig_lower *L, struct ig_nid id)
 	struct eltwise e = {.op = n->op, .lanes = L->lanes};
 	struct ig_nest nest;
 	bool quantized = !ig_low_is_float(out);
+	if (quantized && out->type.q.i < 0)
+		return ig_sched_math(L, id); /* whole numbers */
 	if (x->type.dtype != out->type.dtype || y->type.dtype != out->type.dtype)
 		return ig_low_refuse(L, id, "its operands and result must be all quantized or all float32");
 	if (quantized && !ig_eltwise_of(L->g, n, &e.q, L->d))

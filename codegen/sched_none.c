@@ -1,47 +1,6 @@
 /* Operations that have no code yet: the interpreter evaluates them, and constants among them are folded before lowering. */
 #include "codegen/lower.h"
 
-bool ig_lower_hard_sigmoid(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_elu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_selu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_celu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_softplus(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_softsign(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_thresholded_relu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_mish(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_gelu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_erf(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_exp(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_log(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_sqrt(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_reciprocal(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_abs(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_neg(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_sign(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_floor(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_ceil(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_round(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_sin(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_cos(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_logical_not(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_is_nan(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_is_inf(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_cast(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_div(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_pow(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_mod(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_minimum(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_maximum(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_prelu(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_equal(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_less(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_greater(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_less_equal(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_greater_equal(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_logical_and(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_logical_or(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_logical_xor(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
-bool ig_lower_where(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
 bool ig_lower_reduce_sum(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
 bool ig_lower_reduce_mean(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }
 bool ig_lower_reduce_max(struct ig_lower *L, struct ig_nid n) { return ig_low_later(L, n); }

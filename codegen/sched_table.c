@@ -3,18 +3,11 @@
 #include "ir/requant.h"
 #include "ir/tables.h"
 
-struct unary {
-	enum ig_op op;
-	double lo, hi;
-	float alpha;
-	int32_t table;
-};
-
 static void table_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
 {
-	const struct unary *u = ctx;
+	const int32_t *table = ctx;
 	kir_val x = kb_load_n(b, KIR_T(KIR_I8, p->lanes), p->at[1], p->active);
-	kb_store_n(b, kb_lut(b, KIR_I8, x, kb_addr(u->table, 0)), p->at[0], p->active);
+	kb_store_n(b, kb_lut(b, KIR_I8, x, kb_addr(*table, 0)), p->at[0], p->active);
 }
 
 void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in, const uint8_t t[256], double a,
@@ -33,22 +26,14 @@ void ig_sched_table(struct ig_lower *L, struct kir_builder *b, const struct kir_
 		ig_nest_run(b, &nest, 4 * L->lanes, ig_affine_body, &line);
 		return;
 	}
-	struct unary u = {.table = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.table", b->f->layer), KIR_I8, 256, t)};
-	ig_nest_run(b, &nest, L->t->vector_bytes, table_body, &u);
+	int32_t table = kir_buffer_const(L->m, ig_arena_printf(L->arena, "%s.table", b->f->layer), KIR_I8, 256, t);
+	ig_nest_run(b, &nest, L->t->vector_bytes, table_body, &table);
 }
 
 static void unary_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
 {
-	const struct unary *u = ctx;
 	kir_val x = ig_vec_load_f(b, &p->at[1], p->lanes, p->active, p->step[1]);
-	switch (u->op) {
-	case IG_OP_LEAKY_RELU: x = ig_math_leaky_relu(b, x, u->alpha); break;
-	case IG_OP_SIGMOID: x = ig_math_sigmoid(b, x); break;
-	case IG_OP_TANH: x = ig_math_tanh(b, x); break;
-	case IG_OP_HARD_SWISH: x = ig_math_hard_swish(b, x); break;
-	default: x = ig_vec_clamp_f(b, x, u->lo, u->hi); break;
-	}
-	ig_vec_store_f(b, x, p->at[0], p->active);
+	ig_vec_store_f(b, ig_math_unary(b, ctx, x), p->at[0], p->active);
 }
 
 static bool lower_unary(struct ig_lower *L, struct ig_nid id)
@@ -69,9 +54,8 @@ static bool lower_unary(struct ig_lower *L, struct ig_nid id)
 		ig_sched_table(L, &b, out, in, t, a, -a * qi->zero_point[0]);
 		return true;
 	}
-	struct unary u = {.op = n->op, .alpha = (float)ig_attr_float(n, IG_A_ALPHA, 0.01)};
+	struct ig_unary u = ig_unary_of(n);
 	struct ig_nest nest;
-	ig_act_bounds(n, &u.lo, &u.hi);
 	ig_nest_init(&nest, out->type.rank, out->type.dim);
 	ig_nest_view(&nest, out);
 	ig_nest_view(&nest, in);
@@ -86,6 +70,28 @@ bool ig_lower_leaky_relu(struct ig_lower *L, struct ig_nid n) { return lower_una
 bool ig_lower_sigmoid(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
 bool ig_lower_tanh(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
 bool ig_lower_hard_swish(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_hard_sigmoid(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_elu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_selu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_celu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_softplus(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_softsign(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_thresholded_relu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_mish(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_gelu(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_erf(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_exp(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_log(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_sqrt(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_reciprocal(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_abs(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_neg(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_sign(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_floor(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_ceil(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_round(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_sin(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
+bool ig_lower_cos(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
 bool ig_lower_requantize(struct ig_lower *L, struct ig_nid n) { return lower_unary(L, n); }
 
 /* ---- normalize ---- */

@@ -11,7 +11,7 @@
 
 static const char *dtype_name(uint32_t dt)
 {
-	static const char *const names[] = {[IG_RT_F32] = "f32", [IG_RT_U8] = "u8", [IG_RT_S8] = "s8", [IG_RT_I32] = "i32"};
+	static const char *const names[] = {[IG_RT_F32] = "f32", [IG_RT_U8] = "u8", [IG_RT_S8] = "s8", [IG_RT_I32] = "i32", [IG_RT_I64] = "i64", [IG_RT_BOOL] = "bool"};
 	return dt < IG_COUNTOF(names) ? names[dt] : "?";
 }
 
