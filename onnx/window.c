@@ -106,6 +106,11 @@ struct ig_vid ig_onnx_reshape(struct ig_onnx_node *n, struct ig_vid v, const cha
 	struct ig_vid given = ig_onnx_move_given(n, v, IG_OP_RESHAPE, suffix ? suffix : "reshaped", dim, rank);
 	if (given.i >= 0)
 		return given;
+	const struct ig_tensor *c = ig_const_data(n->s->graph, v);
+	struct ig_type t = ig_type_make(ig_vtype(n->s->graph, v)->dtype, rank, dim);
+	int64_t elems;
+	if (c && ig_vtype(n->s->graph, v)->q.i < 0 && ig_type_elems(&t, &elems) && elems == ig_elems(&c->type)) /* the same bytes */
+		return ig_onnx_constant(n, suffix, &(struct ig_tensor){.type = t, .data = c->data, .bytes = c->bytes});
 	struct ig_nid id = ig_onnx_add(n, IG_OP_RESHAPE, suffix, &v, 1);
 	ig_attr_set_ints(n->s->graph, id, IG_A_SHAPE, dim, rank);
 	return ig_onnx_done(n, id);

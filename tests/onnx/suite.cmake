@@ -18,3 +18,5 @@ add_test(NAME onnx.real COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/real.py 
 set_tests_properties(onnx.real PROPERTIES LABELS "onnx;slow" SKIP_RETURN_CODE 77 TIMEOUT 600)
 add_test(NAME onnx.docs COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/docs.py)
 set_tests_properties(onnx.docs PROPERTIES LABELS onnx)
+add_test(NAME onnx.exported COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/exported.py $<TARGET_FILE:intaglio>)
+set_tests_properties(onnx.exported PROPERTIES LABELS "onnx;slow" SKIP_RETURN_CODE 77 TIMEOUT 300)
