@@ -4,8 +4,9 @@
 #include "codegen/conv.h"
 
 #define IG_DW_PIXELS 8
+#define IG_DW_HELD 5 /* quads by vectors of 16 bytes: so many columns, interleaved in pairs, stay in registers */
 
-enum ig_dw_product { P_FLOAT, P_DOT8, P_DOT16, P_MUL };
+enum ig_dw_product { P_FLOAT, P_DOT8, P_DOT16, P_LONG /* 16 by 16 bits, a product for each lane */, P_MUL };
 struct ig_depthwise {
 	struct ig_conv c;
 	enum ig_dw_product product;

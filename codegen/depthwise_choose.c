@@ -58,10 +58,11 @@ static const char *key_of(const struct ig_conv *c)
 bool ig_depthwise_choose(struct ig_conv *c, bool columns_fit)
 {
 	struct list l = {.n = 0};
-	bool many = c->L->t->vector_regs >= 32;
+	bool many = c->L->t->vector_regs >= 32, narrow = c->L->t->vector_bytes == 16;
+	int most = !many ? 2 : narrow ? 4 : 8;
 	for (int rows = 1; rows <= 2 && ig_depthwise_quads_fit(c); rows++)
 		for (int p = 4; p >= 1; p--)
-			if (p * rows <= (many ? 8 : 2) && (rows == 1 || (many && ig_depthwise_in_pairs(&c->g))))
+			if (p * rows <= most && (!narrow || columns(&c->g, p) <= IG_DW_HELD) && (rows == 1 || (many && ig_depthwise_in_pairs(&c->g))))
 				add(&l, c, IG_SCHED_QUADS, p, rows);
 	for (int p = many ? IG_DW_PIXELS : 4; p >= 2; p /= 2) {
 		if (columns_fit)

@@ -1,5 +1,5 @@
 /* Depthwise convolutions: vectors run over channels, a tile is some neighbouring pixels of one vector, so that a loaded activation serves every window
-   it lies in. One product per lane and tap: where the target has a dot product, its first element is used; the others are multiplied by the zeros of the
+   it lies in. One product per lane and tap: of 16 bits where those are as fast as any (Arm); where the target has a dot product, its first element is used; the others are multiplied by the zeros of the
    widened activation. */
 #include "codegen/depthwise.h"
 
@@ -12,6 +12,8 @@ static kir_val load_pixel(struct kir_builder *b, const struct ig_depthwise *d, c
 	int lanes = d->c.lanes, n = d->whole ? lanes : active;
 	if (d->product == P_FLOAT)
 		return ig_vec_load_f(b, a, lanes, n, 1);
+	if (d->product == P_LONG)
+		return kb_op1(b, KIR_ZEXT, KIR_T(KIR_I16, lanes), kb_load_n(b, KIR_T(KIR_I8, lanes), *a, n));
 	kir_val x = ig_vec_load_q(b, a, lanes, n, 1, 0);
 	if (d->product == P_DOT8)
 		return kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, 4 * lanes), x);
@@ -24,7 +26,7 @@ static kir_val load_weight(struct kir_builder *b, const struct ig_depthwise *d, 
 {
 	int lanes = d->c.lanes;
 	w.base += tap * d->padded;
-	kir_val x = kb_load(b, KIR_T(d->product == P_FLOAT ? KIR_F32 : KIR_I32, lanes), w);
+	kir_val x = kb_load(b, KIR_T(d->product == P_FLOAT ? KIR_F32 : d->product == P_LONG ? KIR_I16 : KIR_I32, lanes), w);
 	if (d->product == P_DOT8)
 		return kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, 4 * lanes), x);
 	if (d->product == P_DOT16)
@@ -37,6 +39,7 @@ static kir_val multiply_add(struct kir_builder *b, const struct ig_depthwise *d,
 	switch (d->product) {
 	case P_FLOAT: return kb_fma(b, x, w, acc);
 	case P_DOT8: return kb_dot(b, acc, x, w, true);
+	case P_LONG:
 	case P_DOT16: return kb_dot(b, acc, x, w, false);
 	default: return kb_op2(b, KIR_ADD, acc, kb_op2(b, KIR_MUL, x, w));
 	}
@@ -232,12 +235,15 @@ static int32_t pack(struct ig_depthwise *d)
 	const char *name = ig_arena_printf(c->L->arena, "%s.weight", c->n->name);
 	float *f = IG_NEWN(c->L->arena, float, n);
 	int32_t *q = IG_NEWN(c->L->arena, int32_t, n);
+	int16_t *h = IG_NEWN(c->L->arena, int16_t, n);
 	for (int64_t k = 0; k < taps; k++)
 		for (int64_t i = 0; i < c->g.ic; i++)
 			if (c->is_float)
 				f[k * d->padded + i] = ((const float *)w->data)[i * taps + k];
 			else
-				q[k * d->padded + i] = ((const int8_t *)w->data)[i * taps + k];
+				h[k * d->padded + i] = (int16_t)(q[k * d->padded + i] = ((const int8_t *)w->data)[i * taps + k]);
+	if (d->product == P_LONG)
+		return kir_buffer_const(c->L->m, name, KIR_I16, n, h);
 	return c->is_float ? kir_buffer_const(c->L->m, name, KIR_F32, n, f) : kir_buffer_const(c->L->m, name, KIR_I32, n, q);
 }
 
@@ -248,7 +254,7 @@ static enum ig_dw_product choose(const struct ig_conv *c)
 		return P_FLOAT;
 	if (t->dot.group == 4 && !t->dot.a_signed && t->recipe[IG_R_DOT_U8S8].intrinsic)
 		return P_DOT8;
-	return t->dot.elem == 16 ? P_DOT16 : P_MUL;
+	return t->dot.elem == 16 ? P_DOT16 : t->dot.a_signed ? P_LONG : P_MUL;
 }
 
 bool ig_depthwise_prepare(struct ig_depthwise *d)
@@ -260,6 +266,8 @@ bool ig_depthwise_prepare(struct ig_depthwise *d)
 	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q)
 		return ig_low_refuse(L, c->id, "its input needs parameters, or its bias must be float32");
 	d->product = choose(c);
+	if (d->product == P_LONG && c->g.oc >= 8)
+		c->lanes = c->last = c->cut = 8; /* an instruction for each half of 8 */
 	d->fill = c->is_float ? 0 : q->zero_point[0];
 	if (!ig_depthwise_choose(c, d->product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5))
 		return false;

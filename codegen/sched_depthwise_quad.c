@@ -54,46 +54,79 @@ static int32_t pack(struct ig_depthwise *q)
 	return kir_buffer_const(c->L->m, ig_arena_printf(c->L->arena, "%s.weight", c->n->name), KIR_I8, n, p);
 }
 
-/* Four rows of one column, interleaved: a vector of quads for each vector of accumulators. */
-static void load_column(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, int64_t x, kir_val *v)
+/* Four rows of one column, interleaved two by two: pair[rows][lower or upper half of each 16 bytes]. */
+static void load_pairs(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, int64_t x, kir_val pair[2][2])
 {
 	const struct ig_conv *c = &q->c;
 	struct kir_type words = KIR_T(KIR_I16, t->width / 2), bytes = KIR_T(KIR_I8, t->width);
 	int64_t there = c->g.kh + t->rows - 1;
-	kir_val r[QUAD], pair[2][2];
+	kir_val r[QUAD];
 	for (int64_t i = 0; i < QUAD; i++) {
 		struct kir_addr at = t->a;
 		at.base += i * c->g.dh * c->a.y + x * c->a.x;
 		r[i] = i < there ? kb_load_n(b, bytes, at, q->whole ? t->width : t->active) : r[i - 1]; /* times 0 */
+		if (i < there && c->L->t->dot.a_offset)
+			r[i] = kb_op2(b, KIR_XOR, r[i], kb_const_i(b, bytes, -128));
 	}
 	for (int i = 0; i < 2; i++) {
 		pair[i][0] = kb_op1(b, KIR_BITCAST, words, kb_op2(b, KIR_ZIPLO, r[2 * i], r[2 * i + 1]));
 		pair[i][1] = kb_op1(b, KIR_BITCAST, words, kb_op2(b, KIR_ZIPHI, r[2 * i], r[2 * i + 1]));
 	}
-	for (int i = 0; i < QUAD; i++)
-		v[i] = kb_op1(b, KIR_BITCAST, bytes, kb_op2(b, i & 1 ? KIR_ZIPHI : KIR_ZIPLO, pair[0][i / 2], pair[1][i / 2]));
 }
 
+/* The operand of vector i of accumulators. */
+static kir_val quads_of(struct kir_builder *b, const struct tile *t, kir_val pair[2][2], int i)
+{
+	return kb_op1(b, KIR_BITCAST, KIR_T(KIR_I8, t->width), kb_op2(b, i & 1 ? KIR_ZIPHI : KIR_ZIPLO, pair[0][i / 2], pair[1][i / 2]));
+}
+
+/* The column of the kernel that column x of the input is under for pixel p, -1: none. */
+static int64_t column_of(const struct ig_conv_geom *g, int64_t x, int p)
+{
+	int64_t kx = (x - p * g->sw) / g->dw;
+	return x < p * g->sw || kx * g->dw != x - p * g->sw || kx >= g->kw ? -1 : kx;
+}
+
+/* Column x for the rows of pixel p, which it is column kx of the window of. */
+static void multiply(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, int64_t kx, int i, kir_val v, kir_val acc[MAX_ROWS][MAX_PIXELS][QUAD],
+                     int p)
+{
+	for (int r = 0; r < t->rows; r++) {
+		struct kir_addr w = t->w; /* loaded at each use: it can be the instruction's operand */
+		w.base += ((r * q->c.g.kw + kx) * QUAD + i) * t->width;
+		acc[r][p][i] = kb_dot(b, acc[r][p][i], v, kb_load(b, KIR_T(KIR_I8, t->width), w), !q->c.L->t->dot.a_signed);
+	}
+}
+
+/* Column by column, each for all vectors; or, where registers hold all columns' pairs but not all weights, vector by vector. */
 static void accumulate(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, kir_val acc[MAX_ROWS][MAX_PIXELS][QUAD])
 {
 	const struct ig_conv_geom *g = &q->c.g;
 	int64_t columns = (t->pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1;
+	bool by_vector = q->c.L->t->vector_bytes == 16 && columns <= IG_DW_HELD;
+	kir_val pair[IG_DW_HELD][2][2];
 	for (int64_t x = 0; x < columns; x++) {
-		kir_val v[QUAD] = {-1};
-		for (int p = 0; p < t->pixels; p++) {
-			int64_t kx = (x - p * g->sw) / g->dw;
-			if (x < p * g->sw || kx * g->dw != x - p * g->sw || kx >= g->kw)
-				continue;
-			if (v[0] < 0)
-				load_column(b, q, t, x, v);
-			for (int r = 0; r < t->rows; r++)
-				for (int i = 0; i < QUAD; i++) {
-					struct kir_addr w = t->w; /* loaded at each use: it can be the instruction's operand */
-					w.base += ((r * g->kw + kx) * QUAD + i) * t->width;
-					acc[r][p][i] = kb_dot(b, acc[r][p][i], v[i], kb_load(b, KIR_T(KIR_I8, t->width), w), true);
-				}
-		}
+		kir_val v[QUAD] = {-1}, (*held)[2] = pair[by_vector ? x : 0];
+		bool used = false;
+		for (int p = 0; p < t->pixels; p++)
+			used |= column_of(g, x, p) >= 0;
+		if (used)
+			load_pairs(b, q, t, x, held);
+		for (int i = 0; used && !by_vector && i < QUAD; i++)
+			v[i] = quads_of(b, t, held, i);
+		for (int p = 0; !by_vector && p < t->pixels; p++)
+			for (int i = 0; i < QUAD && column_of(g, x, p) >= 0; i++)
+				multiply(b, q, t, column_of(g, x, p), i, v[i], acc, p);
 	}
+	for (int i = 0; by_vector && i < QUAD; i++)
+		for (int64_t x = 0; x < columns; x++) {
+			kir_val v = -1;
+			for (int p = 0; p < t->pixels; p++) {
+				int64_t kx = column_of(g, x, p);
+				if (kx >= 0)
+					multiply(b, q, t, kx, i, v = v < 0 ? quads_of(b, t, pair[x], i) : v, acc, p);
+			}
+		}
 }
 
 static void store(struct kir_builder *b, const struct ig_depthwise *q, const struct tile *t, const kir_val *acc, struct kir_addr out)
@@ -218,7 +251,7 @@ bool ig_depthwise_in_pairs(const struct ig_conv_geom *g) { return g->kh == QUAD 
 bool ig_depthwise_quads_fit(const struct ig_conv *c)
 {
 	const struct ig_target *t = c->L->t;
-	bool product = t->dot.group == QUAD && !t->dot.a_signed && !t->dot.a_offset && t->recipe[IG_R_DOT_U8S8].intrinsic;
+	bool product = t->dot.group == QUAD && t->recipe[t->dot.a_signed ? IG_R_DOT_S8S8 : IG_R_DOT_U8S8].intrinsic;
 	const struct ig_attr *mode = ig_attr(c->n, IG_A_REQUANTIZE);
 	return product && !c->is_float && !c->has_res && !ig_low_is_float(&c->out) && c->g.kh >= 2 && c->g.kh <= QUAD && c->g.kw <= 8 && !mode &&
 	       c->g.oc >= (ig_depthwise_in_pairs(&c->g) ? 16 : 32); /* fewer channels: interleaving costs more than it saves */
@@ -240,7 +273,7 @@ bool ig_depthwise_prepare_quads(struct ig_depthwise *q)
 		return false;
 	enum kir_space s = c->L->m->buf[c->a.buf].space;
 	q->whole = s == KIR_ARENA || s == KIR_SCRATCH;
-	c->start = ig_conv_start(c, false);
+	c->start = ig_conv_start(c, t->dot.a_offset);
 	q->w = pack(q);
 	return true;
 }

@@ -10,5 +10,7 @@ find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME objects.contents COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/objects/run.py --gen $<TARGET_FILE:gen_objects>
     --source ${CMAKE_SOURCE_DIR} --work ${CMAKE_CURRENT_BINARY_DIR}/objects)
-  set_tests_properties(objects.contents PROPERTIES LABELS objects)
+  add_test(NAME objects.loops COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/objects/loops.py --intaglio $<TARGET_FILE:intaglio>
+    --work ${CMAKE_CURRENT_BINARY_DIR}/loops)
+  set_tests_properties(objects.contents objects.loops PROPERTIES LABELS objects)
 endif()
