@@ -1,18 +1,6 @@
-/* What moves values: reshape, flatten, transpose, slice, pad and concat, where they are no views. */
+/* What moves values: reshape, flatten, transpose and concat, where they are no views. */
 #include "codegen/lower.h"
 #include "ir/tables.h"
-#include "runtime/qmath.h"
-
-/* out[i] = in[i] over the whole of `out`, whose shape both have. */
-static void copy_view(struct ig_lower *L, struct kir_builder *b, const struct kir_tensor *out, const struct kir_tensor *in)
-{
-	struct ig_nest nest;
-	ig_nest_init(&nest, out->type.rank, out->type.dim);
-	ig_nest_view(&nest, out);
-	ig_nest_view(&nest, in);
-	enum kir_elem e = ig_layout_elem(out->type.dtype);
-	ig_nest_copy(b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e);
-}
 
 /* A space in which both shapes can be indexed: their dimensions split at the boundaries of either. False when boundaries do not divide, or too many. */
 static bool common_space(const struct kir_tensor *out, const struct kir_tensor *in, struct ig_nest *n)
@@ -58,10 +46,10 @@ static bool lower_reshape(struct ig_lower *L, struct ig_nid id)
 	flat.buf = ig_layout_buffer(L, "logical", KIR_SCRATCH, e, ig_elems(&in->type));
 	flat.base = 0;
 	ig_layout_row_major(&flat.type, flat.stride);
-	copy_view(L, &b, &flat, in);
+	ig_low_copy(L, &b, &flat, in);
 	flat.type = out->type;
 	ig_layout_row_major(&flat.type, flat.stride);
-	copy_view(L, &b, out, &flat);
+	ig_low_copy(L, &b, out, &flat);
 	return true;
 }
 
@@ -81,58 +69,7 @@ bool ig_lower_transpose(struct ig_lower *L, struct ig_nid id)
 		from.type.dim[i] = in->type.dim[p];
 	}
 	struct kir_builder b = ig_low_func(L, id);
-	copy_view(L, &b, out, &from);
-	return true;
-}
-
-bool ig_lower_slice(struct ig_lower *L, struct ig_nid id)
-{
-	const struct ig_node *n = ig_node(L->g, id);
-	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
-	struct kir_tensor from = *in;
-	from.type = out->type;
-	for (int i = 0; i < out->type.rank; i++) {
-		int64_t start, step;
-		ig_layout_slice_of(L->g, n, i, &start, &step);
-		from.base += start * in->stride[i];
-		from.stride[i] = step * in->stride[i];
-	}
-	struct kir_builder b = ig_low_func(L, id);
-	copy_view(L, &b, out, &from);
-	return true;
-}
-
-/* The fill goes around the copied box: for each axis the slabs before and behind it, within the box on the axes already done. */
-bool ig_lower_pad(struct ig_lower *L, struct ig_nid id)
-{
-	const struct ig_node *n = ig_node(L->g, id);
-	const struct kir_tensor *in = ig_low_view(L, n->in[0]), *out = ig_low_view(L, n->out[0]);
-	const struct ig_attr *pads = ig_attr(n, IG_A_PADS);
-	const struct ig_qparam *q = ig_qparam(L->g, out->type.q);
-	float value = (float)ig_attr_float(n, IG_A_VALUE, 0);
-	enum kir_elem e = ig_layout_elem(out->type.dtype);
-	int64_t fill = e == KIR_F32 ? (int32_t)ig_bits_of(value) : q ? ig_quantize(value, q->scale[0], q->zero_point[0], q->qmin, q->qmax) : (int64_t)value;
-	struct kir_builder b = ig_low_func(L, id);
-	struct kir_tensor box = *out;
-	int rank = out->type.rank;
-	for (int i = 0; i < rank; i++) {
-		int64_t before = pads ? pads->u.ints[i] : 0, dim = in->type.dim[i], total = out->type.dim[i];
-		int64_t from[2] = {0, before + dim}, size[2] = {before, total - before - dim};
-		for (int k = 0; k < 2; k++) {
-			struct kir_tensor slab = box;
-			struct ig_nest nest;
-			if (size[k] < 1)
-				continue;
-			slab.type.dim[i] = size[k];
-			slab.base += from[k] * slab.stride[i];
-			ig_nest_init(&nest, rank, slab.type.dim);
-			ig_nest_view(&nest, &slab);
-			ig_nest_fill(&b, &nest, L->t->vector_bytes / kir_elem_bytes(e), e, fill);
-		}
-		box.base += before * box.stride[i];
-		box.type.dim[i] = dim;
-	}
-	copy_view(L, &b, &box, in);
+	ig_low_copy(L, &b, out, &from);
 	return true;
 }
 
@@ -165,7 +102,7 @@ bool ig_lower_concat(struct ig_lower *L, struct ig_nid id)
 			double a = (double)qi->scale[0] / (double)qo->scale[0];
 			ig_sched_table(L, &b, &to, in, t, a, -a * qi->zero_point[0]);
 		} else {
-			copy_view(L, &b, &to, in);
+			ig_low_copy(L, &b, &to, in);
 		}
 	}
 	return true;

@@ -377,23 +377,36 @@ static void report(const struct run *r)
 			printf("  %-22s quantized %5lld  float %5lld\n", ig_ops[i].name, (long long)r->ops[i][1], (long long)r->ops[i][0]);
 }
 
-/* With many graphs, each operation that can be lowered must have occurred, and ties and long sums too. */
+/* What each family of graphs must have had. */
+static const enum ig_op basic_ops[] = {
+    IG_OP_CONV2D,     IG_OP_DEPTHWISE_CONV2D, IG_OP_LINEAR,  IG_OP_CONV2D_ADD,  IG_OP_DEPTHWISE_CONV2D_ADD, IG_OP_LINEAR_ADD, IG_OP_BATCH_NORM,
+    IG_OP_CLIP,       IG_OP_LEAKY_RELU,       IG_OP_SIGMOID, IG_OP_TANH,        IG_OP_HARD_SWISH,           IG_OP_ADD,        IG_OP_SUB,
+    IG_OP_MUL,        IG_OP_CONCAT,           IG_OP_MAX_POOL2D, IG_OP_AVG_POOL2D, IG_OP_GLOBAL_AVG_POOL,    IG_OP_NORMALIZE,  IG_OP_PAD,
+    IG_OP_SLICE,      IG_OP_RESHAPE,          IG_OP_FLATTEN, IG_OP_TRANSPOSE,   IG_OP_SOFTMAX,              IG_OP_QUANTIZE,   IG_OP_DEQUANTIZE,
+};
+static const enum ig_op index_ops[] = {IG_OP_PAD,    IG_OP_SLICE,           IG_OP_SPLIT, IG_OP_GATHER, IG_OP_EXPAND, IG_OP_TILE, IG_OP_DEPTH_TO_SPACE, IG_OP_SPACE_TO_DEPTH,
+                                       IG_OP_RESIZE, IG_OP_GLOBAL_MAX_POOL, IG_OP_LSTM,  IG_OP_GRU,    IG_OP_RNN};
+
+/* With many graphs, each operation of their family must have occurred, and ties and long sums too. */
 static bool covered(const struct run *r)
 {
 	bool ok = true;
-	if (r->c.seed >= BITS_BLOCKS && r->fused < r->graphs) {
+	if (r->c.seed >= BITS_BLOCKS && r->c.seed < BITS_INDEX && r->fused < r->graphs) {
 		fprintf(stderr, "too few row-fused layers\n");
 		return false;
 	}
 	if (r->graphs < 100)
 		return true;
-	for (int i = 0; i < IG_OP_COUNT; i++) {
-		bool never = i == IG_OP_CONSTANT || i == IG_OP_OBSERVE || i == IG_OP_RELU || i == IG_OP_RELU6 || i == IG_OP_REQUANTIZE;
-		if (!never && r->ops[i][0] + r->ops[i][1] == 0) {
+	bool index = r->c.seed >= BITS_INDEX;
+	for (size_t k = 0; k < (index ? IG_COUNTOF(index_ops) : IG_COUNTOF(basic_ops)); k++) {
+		enum ig_op i = index ? index_ops[k] : basic_ops[k];
+		if (r->ops[i][0] + r->ops[i][1] == 0) {
 			fprintf(stderr, "no graph has %s\n", ig_ops[i].name);
 			ok = false;
 		}
 	}
+	if (index)
+		return ok;
 	if (r->counts.ties < r->graphs || r->counts.large < r->graphs / 2) {
 		fprintf(stderr, "too few ties or large accumulators\n");
 		ok = false;

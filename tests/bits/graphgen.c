@@ -30,7 +30,7 @@ struct gen {
 	struct ig_graph *g;
 	struct ig_diag *d;
 	enum bits_flavour flavour;
-	bool blocks;
+	bool blocks, index;
 	struct ig_vid v[MAX_VALUES];
 	int n, n_nodes;
 };
@@ -249,7 +249,7 @@ static struct ig_vid block(struct gen *k, struct ig_vid x)
 {
 	int64_t in = dims(k, x)[1], c = in * (1 + bits_pick(&k->r, 4)), kh = bits_pick(&k->r, 4) ? 3 : 2 + bits_pick(&k->r, 4), kw = bits_pick(&k->r, 4) ? kh : 3;
 	bool keep = bits_pick(&k->r, 2), wide = bits_pick(&k->r, 5) == 0;
-	struct ig_vid e = bits_pick(&k->r, 4) ? clipped(k, conv(k, x, c, wide ? 3 : 1, wide ? 3 : 1, 1, bits_pick(&k->r, 3))) : x;
+	struct ig_vid e = bits_pick(&k->r, 3) ? clipped(k, conv(k, x, c, wide ? 3 : 1, wide ? 3 : 1, 1, bits_pick(&k->r, 3))) : x;
 	if (e.i < 0)
 		return e;
 	c = dims(k, e)[1];
@@ -268,7 +268,7 @@ static struct ig_vid block(struct gen *k, struct ig_vid x)
 	if (bits_pick(&k->r, 8) == 0 && k->n < MAX_VALUES - 1)
 		k->v[k->n++] = bits_pick(&k->r, 2) ? d : e;
 	struct ig_vid sum[2] = {x, y};
-	return ig_type_same_shape(ig_vtype(k->g, x), ig_vtype(k->g, y)) && bits_pick(&k->r, 3) ? finish(k, add(k, IG_OP_ADD, sum, 2)) : y;
+	return ig_type_same_shape(ig_vtype(k->g, x), ig_vtype(k->g, y)) && bits_pick(&k->r, 2) ? finish(k, add(k, IG_OP_ADD, sum, 2)) : y;
 }
 
 static bool same_shape(const struct gen *k, struct ig_vid a, struct ig_vid b)
@@ -430,6 +430,19 @@ static struct ig_vid move(struct gen *k, struct ig_vid x)
 	}
 }
 
+/* Of several results one goes on; the others are read by nothing, or come out of the model. */
+static struct ig_vid index_op(struct gen *k, struct ig_vid x)
+{
+	struct ig_nid id = bits_index_op(&k->r, k->g, x);
+	if (finish(k, id).i < 0)
+		return IG_NOVAL;
+	const struct ig_node *n = ig_node(k->g, id);
+	for (int i = 1; i < n->n_out && k->n < MAX_VALUES - 1; i++)
+		if (bits_pick(&k->r, 2))
+			k->v[k->n++] = n->out[i];
+	return n->out[0];
+}
+
 static struct ig_vid softmax(struct gen *k, struct ig_vid x)
 {
 	struct ig_nid id = add(k, IG_OP_SOFTMAX, &x, 1);
@@ -444,6 +457,8 @@ static struct ig_vid step(struct gen *k)
 	bool image = rank(k, x) == 4;
 	if (k->blocks && image && bits_pick(&k->r, 4))
 		return block(k, x);
+	if (k->index && bits_pick(&k->r, 5) < 3)
+		return index_op(k, x);
 	if (k->flavour == BITS_POW2 && bits_pick(&k->r, 4) == 0) /* sums at equal and doubled scales: ties */
 		return eltwise(k, x);
 	switch (bits_pick(&k->r, 16)) {
@@ -518,7 +533,7 @@ static void begin(struct gen *k)
 		begin_large(k);
 		return;
 	}
-	if (bits_pick(&k->r, 6) == 0) {
+	if (bits_pick(&k->r, k->index ? 3 : 6) == 0) {
 		int64_t d[3] = {1 + bits_pick(&k->r, 5), odd_count(k), 4 + bits_pick(&k->r, 60)};
 		k->v[k->n++] = input(k, "x", IG_DT_F32, 2 + (int)bits_pick(&k->r, 2), d);
 	} else {
@@ -544,7 +559,7 @@ static void mark_outputs(struct gen *k)
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d)
 {
 	static const enum bits_flavour flavours[] = {BITS_PLAIN, BITS_PLAIN, BITS_PLAIN, BITS_POW2, BITS_POW2, BITS_LARGE, BITS_MIXED, BITS_MIXED, BITS_FLOAT, BITS_PLAIN};
-	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS};
+	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS && seed < BITS_INDEX, .index = seed >= BITS_INDEX};
 	bits_pick(&k.r, 2);
 	*flavour = k.flavour = flavours[seed % IG_COUNTOF(flavours)];
 	char nm[32];

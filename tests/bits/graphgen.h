@@ -21,6 +21,9 @@ extern const char *const bits_flavour_names[BITS_FLAVOURS];
 
 #define BITS_SMALL (1u << 20) /* seeds from here on give graphs of few layers, quick to compile */
 #define BITS_BLOCKS (1u << 24) /* from here on mostly expansion, depthwise convolution and projection */
+#define BITS_INDEX (1u << 25) /* from here on mostly graphgen_index.c's operations */
+/* graphgen_index.c: a random operation on x that is not inferred yet. */
+struct ig_nid bits_index_op(struct bits_random *r, struct ig_graph *g, struct ig_vid x);
 /* A float graph; the flavour follows from the seed. */
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d);
 /* A sample for the graph's inputs: inputs[i] is allocated in `a`. Sample 0.. are alike; every fourth one is four times larger, so that values saturate. */
