@@ -81,6 +81,13 @@ void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const
 /* ---- conv_tile.c ---- */
 bool ig_conv_tiles_pay(const struct ig_conv *c); /* after ig_conv_begin */
 bool ig_sched_conv_tiles(struct ig_conv *c);
+/* n vectors of one length with places of their own: four make a vector of bytes, whatever pixels they belong to. Results in bytes, not requantize: fixed. */
+struct ig_stored {
+	kir_val v;
+	struct kir_addr to;
+	int active;
+};
+void ig_epilogue_store_tile(struct kir_builder *b, const struct ig_epilogue *e, const struct ig_stored *s, int n, int lanes);
 
 /* ---- conv_mmla.c ---- */
 #define IG_MMLA_PIXELS 16

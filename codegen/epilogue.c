@@ -145,3 +145,31 @@ void ig_epilogue_store(struct kir_builder *b, const struct ig_epilogue *e, const
 	for (int i = 0; !fixed && i < n && active > 0; i++, active -= lanes, to.base += lanes)
 		ig_vec_store_f(b, v[i], to, active < lanes ? active : lanes);
 }
+
+/* How many of the n vectors, a power of two beginning at a multiple of it, lie one behind the other in memory. */
+static int adjacent(const struct ig_stored *s, int at, int n, int lanes)
+{
+	int len = 1;
+	while (at % (2 * len) == 0 && at + 2 * len <= n) {
+		for (int i = at + len; i < at + 2 * len; i++)
+			if (s[i].to.base != s[i - 1].to.base + lanes || s[i - 1].active < lanes)
+				return len;
+		len *= 2;
+	}
+	return len;
+}
+
+void ig_epilogue_store_tile(struct kir_builder *b, const struct ig_epilogue *e, const struct ig_stored *s, int n, int lanes)
+{
+	for (; n > 0; s += 4, n -= 4) {
+		int here = n < 4 ? n : 4, k = ig_vec_pow2(here);
+		kir_val v[4];
+		for (int i = 0; i < k; i++)
+			v[i] = s[i < here ? i : here - 1].v; /* what is not stored costs least when it is computed anyway */
+		kir_val q = ig_vec_fpack(b, ig_vec_join(b, v, k), &e->pack);
+		for (int i = 0, len; i < here; i += len) {
+			len = adjacent(s, i, here, lanes);
+			kb_store_n(b, len == k ? q : kb_extract(b, q, i * lanes, len * lanes), s[i].to, (len - 1) * lanes + s[i + len - 1].active);
+		}
+	}
+}

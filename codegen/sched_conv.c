@@ -84,6 +84,28 @@ static void store_pixel(struct ig_conv *c, struct kir_builder *b, const struct t
 		ig_epilogue_store(b, &c->e, v + equal, 1, c->cut, out, t->active - whole);
 }
 
+/* Pixel by pixel where a result is not a byte; else vectors of all pixels are packed together, the shorter last ones apart. */
+static void store_tile(struct ig_conv *c, struct kir_builder *b, const struct tile *t, const kir_val *v)
+{
+	bool fixed = !c->is_float && c->e.q.fixed;
+	struct ig_stored s[MAX_ACC];
+	struct kir_addr out = t->out;
+	for (int p = 0; p < t->pixels && (c->e.out_float || fixed || IS_SOURCE(c)); p++, out.base += c->out.stride[3])
+		store_pixel(c, b, t, v + p * t->nv, out);
+	for (int cut = 0; cut < 2 && !(c->e.out_float || fixed || IS_SOURCE(c)); cut++) {
+		int n = 0, lanes = cut ? c->cut : c->lanes;
+		for (int p = 0; p < t->pixels; p++)
+			for (int i = 0; i < t->nv; i++) {
+				int left = t->active - i * c->lanes;
+				if ((ig_conv_lanes(c, t->nv, i) < c->lanes) != cut)
+					continue;
+				s[n] = (struct ig_stored){v[p * t->nv + i], t->out, left < lanes ? left : lanes};
+				s[n++].to.base += p * c->out.stride[3] + (int64_t)i * c->lanes;
+			}
+		ig_epilogue_store_tile(b, &c->e, s, n, lanes);
+	}
+}
+
 static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t)
 {
 	kir_val acc[MAX_ACC], v[MAX_ACC];
@@ -113,13 +135,11 @@ static void emit_tile(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 			res.base += p * c->res.stride[3] + (int64_t)i * c->lanes;
 			v[p * t->nv + i] = ig_epilogue_value(b, &c->e, acc[p * t->nv + i], &ch, &res, left < lanes ? left : lanes);
 		}
-		struct kir_addr out = t->out;
-		out.base += p * c->out.stride[3];
-		if (!run)
-			store_pixel(c, b, t, v + p * t->nv, out);
 	}
 	if (run)
 		ig_epilogue_store(b, &c->e, v, t->pixels * t->nv, c->lanes, t->out, t->pixels * t->active);
+	else
+		store_tile(c, b, t, v);
 }
 
 static void move_pixels(struct ig_conv *c, struct tile *t, kir_iv iv, int64_t pixels)
