@@ -17,4 +17,7 @@ struct ig_onnx_options {
 struct ig_model *ig_onnx_load(const char *path, const struct ig_onnx_options *options, struct ig_diag *d);
 /* The same from memory; `path` names it in messages and gives the folder for external data. */
 struct ig_model *ig_onnx_parse(const char *path, const void *data, size_t bytes, const struct ig_onnx_options *options, struct ig_diag *d);
+/* Writes a graph of either stage: what is quantized as QuantizeLinear and DequantizeLinear around float operators. All operations that ONNX files do not get are
+   reported; false when there was one, or the file cannot be written. */
+bool ig_onnx_export(const struct ig_graph *g, const char *path, struct ig_diag *d);
 #endif

@@ -37,7 +37,7 @@ static const struct pattern *match(const struct ig_graph *g, const struct ig_nod
 	/* the addition comes before the activation */
 	if (ig_attr(m, IG_A_MIN) || ig_attr(m, IG_A_MAX) || !ig_type_same_shape(ig_vtype(g, second->in[0]), ig_vtype(g, second->in[1])))
 		return NULL;
-	if (m->n_in > 2 && !ig_const_data(g, m->in[2]))
+	if (m->n_in > 2 && !ig_is_given(g, m->in[2]))
 		return NULL;
 	return p;
 }
