@@ -10,11 +10,12 @@
 enum ig_rows_when {
 	IG_ROWS_NEVER,
 	IG_ROWS_AUTO,  /* where it saves time by estimate or as measured */
-	IG_ROWS_ALWAYS /* for the smallest arena */
+	IG_ROWS_ALWAYS /* wherever the group then needs less memory, if it is more than rows_limit */
 };
 struct ig_lower_options {
 	bool keep; /* every stored value keeps its own memory (for comparing all tensors): no reuse, nothing in place */
 	enum ig_rows_when rows; /* row fusion: the tensors inside a group are not stored; never with `keep` */
+	int64_t rows_limit;     /* ALWAYS: groups that need no more than so many bytes as they are stay apart */
 	const struct ig_schedules *schedules; /* measured choices: they come before the cost model's; NULL: none */
 	/* Chooses for layers that `schedules` lacks: the number of a candidate. NULL: the first, which is the best estimate. */
 	int (*tune)(void *self, const struct ig_sched_layer *l);

@@ -76,14 +76,36 @@ static int64_t band_bytes(const struct ig_rows *r, int size)
 	return size * (r->g.ic * (r->expand.i >= 0 ? rows * r->cols : 0) + r->g.oc * r->band * r->g.ow);
 }
 
-/* Cycles to write and read the tensors between the layers: 32 bytes a cycle where they stay in the second cache, else 8; bands also move their overlap. */
+/* Cycles to write and read the tensors between the layers: 32 bytes a cycle where they stay in the second cache (in half of it; bands, which share it with
+   the input, the result and all weights, in a quarter), else 8. Bands also move their overlap and begin their loops again. */
 static int64_t cost_of(const struct ig_lower *L, const struct ig_rows *r, int size, bool apart)
 {
 	const struct ig_conv_geom *g = &r->g;
 	int64_t bytes = size * (r->expand.i >= 0 ? g->ih * g->iw * g->ic : 0) + size * g->oh * g->ow * g->oc;
 	int64_t here = apart ? bytes : band_bytes(r, size), moved = apart || r->expand.i < 0 ? 0 : g->oh / r->band * r->overlap * r->cols * g->ic * size;
-	int64_t cost = 2 * bytes / ((size_t)here > L->t->l2 / 2 ? 8 : 32) + 2 * moved / 32;
-	return apart ? cost : cost + 1000 * (g->oh / r->band);
+	int64_t cost = 2 * bytes / ((size_t)here > L->t->l2 / (apart ? 2 : 4) ? 8 : 32) + 2 * moved / 32;
+	return apart ? cost : cost + 200 * (g->oh / r->band);
+}
+
+static int64_t bytes_of(const struct ig_lower *L, struct ig_vid v)
+{
+	const struct ig_type *t = ig_vtype(L->g, v);
+	return ig_elems(t) * kir_elem_bytes(ig_layout_elem(t->dtype));
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* The most memory at one time: layer by layer, what each reads and writes; or the input, the bands and the result. */
+static int64_t memory_of(const struct ig_lower *L, const struct ig_rows *r, int size, bool apart)
+{
+	const struct ig_node *d = ig_node(L->g, r->depthwise), *p = ig_node(L->g, r->project), *head = ig_node(L->g, ig_rows_head(r));
+	int64_t in = bytes_of(L, head->in[0]), result = bytes_of(L, p->out[0]), between = size * r->g.n * (r->g.ih + r->g.pt + r->g.pb) * (r->g.iw + r->g.pl + r->g.pr) * r->g.ic;
+	int64_t kept = ig_op_is_add(p->op) && p->in[3].i == head->in[0].i ? in : 0, inner = bytes_of(L, d->out[0]);
+	if (kept && (apart || ig_rows_in_place(L, r))) /* written over the residual */
+		result = 0;
+	if (!apart)
+		return in + band_bytes(r, size) + result;
+	return larger(r->expand.i >= 0 ? in + between : 0, larger((r->expand.i >= 0 ? between + kept : between) + inner, inner + kept + result));
 }
 
 static const char *key_of(const struct ig_lower *L, const struct ig_rows *r)
@@ -106,12 +128,13 @@ static bool decide(struct ig_lower *L, struct ig_rows *r)
 	struct ig_schedule *c = IG_NEWN(L->arena, struct ig_schedule, IG_SCHED_MOST);
 	int size = kir_elem_bytes(ig_layout_elem(ig_vtype(L->g, ig_node(L->g, r->depthwise)->in[0])->dtype)), n = 0;
 	bool small = L->o->rows == IG_ROWS_ALWAYS;
-	int64_t least = 2 * r->overlap; /* fewer new rows than that: most of the time goes into moving old ones */
-	c[n++] = (struct ig_schedule){.variant = IG_SCHED_APART, .cost = small ? INT64_MAX : cost_of(L, r, size, true)};
+	c[n++] = (struct ig_schedule){.variant = IG_SCHED_APART, .cost = small ? memory_of(L, r, size, true) : cost_of(L, r, size, true)};
+	if (small && c[0].cost <= L->o->rows_limit)
+		return true;
 	for (int band = 1; band < r->g.oh && band <= IG_ROWS_MOST; band++)
-		if (set_band(r, band))
+		if (set_band(r, band) && (!small || r->expand.i < 0 || r->step >= 2 * r->overlap)) /* lower bands mostly move old rows */
 			c[n++] = (struct ig_schedule){.variant = IG_SCHED_BANDS, .rows = band,
-			                              .cost = small ? band_bytes(r, size) * (r->expand.i >= 0 && r->step < least ? 8 : 1) : cost_of(L, r, size, false)};
+			                              .cost = small ? memory_of(L, r, size, false) : cost_of(L, r, size, false)};
 	const struct ig_schedule *s = c;
 	if (small)
 		ig_schedule_sort(c, n);

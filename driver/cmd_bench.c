@@ -390,6 +390,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_DIM, NULL},
 	{IG_OPT_TARGET, NULL},
 	{IG_OPT_SCHEDULES, NULL},
+	{IG_OPT_ROW_FUSION, NULL},
 	{IG_OPT_THREADS, NULL},
 	{IG_OPT_DATA, "time with the first of these samples (default: invented numbers)"},
 	{IG_OPT_CALLS, NULL},

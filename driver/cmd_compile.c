@@ -252,7 +252,7 @@ static json_t *summary_json(const struct compilation *c)
 		json_object_set_new(tuned, "layers", json_integer(c->tuned.measured));
 		json_object_set_new(tuned, "changed", json_integer(c->tuned.changed));
 		json_object_set_new(tuned, "before_us", json_real(c->tuned.before * 1e6));
-		json_object_set_new(tuned, "after_us", json_real(c->tuned.after * 1e6));
+		json_object_set_new(tuned, "saved_us", json_real(c->tuned.saved * 1e6));
 		json_object_set_new(root, "tuned", tuned);
 	}
 	if (!c->program)
@@ -278,8 +278,8 @@ static void print_summary(const struct compilation *c)
 		}
 	printf("\ntarget  %s\n", c->s.target->name);
 	if (c->tuned.measured)
-		printf("tuned   %d kinds of layers, %d of them other than estimated: %.1f us become %.1f us\n", c->tuned.measured, c->tuned.changed, c->tuned.before * 1e6,
-		       c->tuned.after * 1e6);
+		printf("tuned   %d kinds of layers, %d of them other than estimated: %.1f of %.1f us saved\n", c->tuned.measured, c->tuned.changed, c->tuned.saved * 1e6,
+		       c->tuned.before * 1e6);
 	if (!c->program)
 		return;
 	printf("arena   %" PRId64 " bytes\nweights %" PRId64 " bytes\n", c->module->arena_bytes, c->module->const_bytes);
@@ -306,6 +306,25 @@ static bool within_arena(const struct compilation *c)
 	return false;
 }
 
+/* When the arena is to be smaller than what is best for time, rows of all blocks that can be are computed in bands. */
+static bool lower(struct compilation *c)
+{
+	const struct ig_opts *o = c->s.o;
+	bool keep = ig_opt_given(o, IG_OPT_KEEP_INTERMEDIATES);
+	c->module = ig_session_lower(&c->s, keep);
+	if (!c->module || !ig_opt_given(o, IG_OPT_MAX_ARENA) || c->module->arena_bytes <= o->number[IG_OPT_MAX_ARENA] || c->s.rows != IG_ROWS_AUTO ||
+	    ig_session_threads(&c->s) > 1)
+		return c->module != NULL;
+	c->s.rows = IG_ROWS_ALWAYS;
+	struct kir_module *small = ig_session_lower(&c->s, keep);
+	if (!small)
+		return false;
+	bool better = small->arena_bytes < c->module->arena_bytes;
+	kir_module_free(better ? c->module : small);
+	c->module = better ? small : c->module;
+	return true;
+}
+
 static bool build(struct compilation *c, const char *dir)
 {
 	const char *model = c->s.quant->name;
@@ -325,8 +344,7 @@ static bool build(struct compilation *c, const char *dir)
 	if (lowered) {
 		if (ig_opt_given(c->s.o, IG_OPT_TUNE) && !ig_tune(&c->s, ig_opt_str(c->s.o, IG_OPT_TUNE), &c->tuned))
 			return false;
-		c->module = ig_session_lower(&c->s, ig_opt_given(c->s.o, IG_OPT_KEEP_INTERMEDIATES));
-		if (!c->module || !within_arena(c))
+		if (!lower(c) || !within_arena(c))
 			return false;
 		const char *slash = c->base ? strrchr(c->base, '/') : NULL;
 		c->program = ig_program_new(!c->base ? model : slash ? slash + 1 : c->base, c->s.quant, c->module, c->s.target);
@@ -383,6 +401,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_TUNE, NULL},
 	{IG_OPT_TUNE_SECONDS, NULL},
 	{IG_OPT_THREADS, "split each call into N parts, which run through the caller's parallel_for (default 1, at most 32); results do not depend on it"},
+	{IG_OPT_ROW_FUSION, NULL},
 	{IG_OPT_MAX_ARENA, NULL},
 	{IG_OPT_WEIGHT_SECTION, NULL},
 	{IG_OPT_DUMP_AFTER, NULL},

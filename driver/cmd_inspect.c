@@ -92,6 +92,7 @@ static int run(const struct ig_opts *o)
 static const struct ig_opt_use opts[] = {
 	{IG_OPT_EXPLAIN, NULL},
 	{IG_OPT_MEMORY, NULL},
+	{IG_OPT_ROW_FUSION, NULL},
 	{IG_OPT_CALIBRATION, "show the quantized model that this calibration gives (data or a state)"},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
 	{IG_OPT_QCONFIG, NULL},

@@ -12,6 +12,9 @@
 
 /* ---- names said on the command line ---- */
 
+#define ROWS_WORDS (IG_ROWS_ALWAYS + 1)
+static const char *const rows_words[ROWS_WORDS] = {[IG_ROWS_NEVER] = "never", [IG_ROWS_AUTO] = "auto", [IG_ROWS_ALWAYS] = "always"};
+
 static int check_pass_name(const struct ig_opts *o, enum ig_opt id, bool all_allowed)
 {
 	const char *name = ig_opt_str(o, id), *names[64];
@@ -30,6 +33,28 @@ static int check_pass_name(const struct ig_opts *o, enum ig_opt id, bool all_all
 	const char *near = ig_nearest(name, names, n);
 	return near ? ig_usage_error(o->cmd, "there is no pass '%s'; did you mean '%s'?", name, near)
 	            : ig_usage_error(o->cmd, "there is no pass '%s' ('intaglio help passes' lists them)", name);
+}
+
+/* The word of --row-fusion; ROWS_WORDS: there is no such word. */
+static enum ig_rows_when find_rows(const char *word)
+{
+	int i = word ? 0 : IG_ROWS_AUTO;
+	while (word && i < ROWS_WORDS && strcmp(word, rows_words[i]) != 0)
+		i++;
+	return (enum ig_rows_when)i;
+}
+
+static int check_rows(const struct ig_opts *o)
+{
+	const char *word = ig_opt_str(o, IG_OPT_ROW_FUSION), *near;
+	enum ig_rows_when when = find_rows(word);
+	if (when == IG_ROWS_ALWAYS && ig_opt_given(o, IG_OPT_THREADS) && o->number[IG_OPT_THREADS] > 1)
+		return ig_usage_error(o->cmd, "--row-fusion always is for one thread: parts of a call do not share rows");
+	if (when != ROWS_WORDS)
+		return IG_EXIT_OK;
+	near = ig_nearest(word, rows_words, ROWS_WORDS);
+	return near ? ig_usage_error(o->cmd, "--row-fusion knows no '%s'; did you mean '%s'?", word, near)
+	            : ig_usage_error(o->cmd, "--row-fusion knows no '%s' (auto, always or never)", word);
 }
 
 static const struct ig_target *find_target(const char *name)
@@ -77,7 +102,9 @@ int ig_session_check(const struct ig_opts *o)
 		return ig_usage_error(o->cmd, "--threads is at most %d", IG_MAX_THREADS);
 	if (ig_opt_given(o, IG_OPT_DUMP_DIR) && !ig_opt_given(o, IG_OPT_DUMP_AFTER))
 		return ig_usage_error(o->cmd, "--dump-dir needs --dump-after");
-	status = check_dims(o);
+	status = check_rows(o);
+	if (status == IG_EXIT_OK)
+		status = check_dims(o);
 	const char *target = ig_opt_str(o, IG_OPT_TARGET);
 	if (status != IG_EXIT_OK || find_target(target))
 		return status;
@@ -101,6 +128,7 @@ void ig_session_begin(struct ig_session *s, const struct ig_opts *o)
 	s->o = o;
 	s->diag = ig_diag_new(stderr, ig_opt_given(o, IG_OPT_JSON));
 	s->target = find_target(ig_opt_str(o, IG_OPT_TARGET));
+	s->rows = find_rows(ig_opt_str(o, IG_OPT_ROW_FUSION));
 	s->ctx.diag = s->diag;
 	s->ctx.verify = ig_opt_given(o, IG_OPT_VERIFY);
 	s->ctx.dump_after = ig_opt_str(o, IG_OPT_DUMP_AFTER);
@@ -330,10 +358,24 @@ int ig_session_threads(const struct ig_session *s)
 	return ig_opt_given(s->o, IG_OPT_THREADS) ? (int)s->o->number[IG_OPT_THREADS] : 1;
 }
 
+/* For the smallest arena all groups are fused first; then those that fit into that arena as they are stay apart, since fusing them would gain nothing. */
+static struct kir_module *lower(struct ig_session *s, const struct ig_lower_options *o)
+{
+	struct ig_lower_options lo = *o;
+	struct kir_module *m = ig_lower(s->quant, s->target, &lo, s->diag), *fewer;
+	if (!m || lo.rows != IG_ROWS_ALWAYS || lo.keep)
+		return m;
+	lo.rows_limit = m->arena_bytes;
+	fewer = ig_lower(s->quant, s->target, &lo, s->diag);
+	bool good = fewer && fewer->arena_bytes <= m->arena_bytes;
+	kir_module_free(good || !fewer ? m : fewer);
+	return good || !fewer ? fewer : m;
+}
+
 struct kir_module *ig_session_lower(struct ig_session *s, bool keep)
 {
-	struct ig_lower_options lo = {.keep = keep, .threads = ig_session_threads(s), .schedules = s->schedules};
-	struct kir_module *m = ig_lower(s->quant, s->target, &lo, s->diag);
+	struct ig_lower_options lo = {.keep = keep, .threads = ig_session_threads(s), .rows = s->rows, .schedules = s->schedules};
+	struct kir_module *m = lower(s, &lo);
 	if (m && s->ctx.verify && !kir_verify(m, s->diag)) {
 		kir_module_free(m);
 		return NULL;

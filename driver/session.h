@@ -20,6 +20,7 @@ struct ig_session {
 	struct ig_graph *quant; /* after the quantize half */
 	struct ig_stats *stats; /* NULL: the model stays in float */
 	const struct ig_target *target;
+	enum ig_rows_when rows;         /* --row-fusion */
 	struct ig_schedules *schedules; /* of --schedules or --tune; NULL: the estimates decide */
 	struct ig_context ctx;
 	int n_dumps; /* files written to --dump-dir */

@@ -16,8 +16,10 @@
 #define MOST_CALLS 400
 #define WORTH 0.98     /* another schedule than the estimated best must take less than this share of its time: differences below are noise */
 
+enum round { TILES, ORDERS, GROUPS };
 struct layer {
 	char *key;
+	bool group; /* of layers that may be fused by rows: apart until its own round */
 	struct ig_schedule *c;
 	int n, best;
 	int try[TRIES], n_tries;
@@ -32,8 +34,9 @@ struct build {
 struct tuner {
 	struct ig_session *s;
 	IG_VEC(struct layer) layers;
-	int *of_node; /* layer of each node, -1 */
-	int take;     /* the try that a lowering takes */
+	int *of_node, *group_of; /* layer and group of each node, -1 */
+	enum round round;
+	int take; /* the try that a lowering takes */
 	int64_t arena_bytes;
 	struct build build[TRIES];
 	int n_builds;
@@ -43,7 +46,7 @@ struct tuner {
 
 static int find_layer(struct tuner *t, const struct ig_sched_layer *l)
 {
-	struct layer x = {.n = l->n};
+	struct layer x = {.n = l->n, .group = l->node[1].i >= 0};
 	for (int i = 0; i < t->layers.n; i++)
 		if (strcmp(t->layers.v[i].key, l->key) == 0)
 			return i;
@@ -54,20 +57,31 @@ static int find_layer(struct tuner *t, const struct ig_sched_layer *l)
 	return t->layers.n - 1;
 }
 
+static int apart(const struct layer *l)
+{
+	int i = 0;
+	while (l->c[i].variant != IG_SCHED_APART)
+		i++;
+	return i;
+}
+
 static int choose(void *self, const struct ig_sched_layer *l)
 {
 	struct tuner *t = self;
 	int i = find_layer(t, l);
 	const struct layer *x = &t->layers.v[i];
-	t->of_node[l->node[0].i] = i;
+	for (int k = 0; k < 3 && l->node[k].i >= 0; k++)
+		*(x->group ? &t->group_of[l->node[k].i] : &t->of_node[l->node[k].i]) = i;
 	if (x->n != l->n)
 		IG_BUG("layers of one key with %d and %d schedules: %s", x->n, l->n, l->key);
+	if (x->group && t->round != GROUPS)
+		return apart(x);
 	return x->n_tries ? x->try[t->take < x->n_tries ? t->take : 0] : 0;
 }
 
 static struct kir_module *lower(struct tuner *t, int take)
 {
-	struct ig_lower_options lo = {.schedules = t->s->schedules, .tune = choose, .tune_self = t};
+	struct ig_lower_options lo = {.rows = t->s->rows, .schedules = t->s->schedules, .tune = choose, .tune_self = t};
 	t->take = take;
 	return ig_lower(t->s->quant, t->s->target, &lo, t->s->diag);
 }
@@ -79,14 +93,25 @@ static bool same_tile(const struct ig_schedule *a, const struct ig_schedule *b)
 	return a->variant == b->variant && a->vectors == b->vectors && a->pixels == b->pixels && a->rows == b->rows;
 }
 
-/* The present best, then either the best of each other tile, or other orders and unrolling of its own tile; none estimated at more than twice the least. */
-static void select_tries(struct layer *l, bool tiles)
+static bool tried(const struct layer *l, int c)
+{
+	for (int i = 0; i < l->n_tries; i++)
+		if (l->try[i] == c)
+			return true;
+	return false;
+}
+
+/* The present best, then either the best of each other tile, or other orders and unrolling of its own tile, none estimated at more than twice the least; of a
+   group apart and bands of any height. What the round is not about has one try. */
+static void select_tries(struct layer *l, enum round round)
 {
 	l->try[0] = l->best;
 	l->n_tries = 1;
-	for (int i = 0; i < l->n && l->n_tries < TRIES; i++) {
-		bool fits = i != l->best && l->c[i].cost <= 2 * l->c[0].cost && same_tile(&l->c[i], &l->c[l->best]) != tiles;
-		for (int k = 1; fits && tiles && k < l->n_tries; k++)
+	if (round == GROUPS && l->group && !tried(l, apart(l)))
+		l->try[l->n_tries++] = apart(l);
+	for (int i = 0; i < l->n && l->n_tries < TRIES && l->group == (round == GROUPS); i++) {
+		bool fits = !tried(l, i) && (l->group || (l->c[i].cost <= 2 * l->c[0].cost && same_tile(&l->c[i], &l->c[l->best]) == (round == ORDERS)));
+		for (int k = 1; fits && round == TILES && k < l->n_tries; k++)
 			fits = !same_tile(&l->c[i], &l->c[l->try[k]]);
 		if (fits)
 			l->try[l->n_tries++] = i;
@@ -120,7 +145,7 @@ static bool make_build(struct tuner *t, int take)
 	b->layer = ig_xcalloc((size_t)m->n_funcs + 1, sizeof *b->layer);
 	b->least = ig_xcalloc((size_t)m->n_funcs + 1, sizeof *b->least);
 	for (int i = 0; i < m->n_funcs; i++) {
-		b->layer[i] = m->func[i]->node.i >= 0 ? t->of_node[m->func[i]->node.i] : -1;
+		b->layer[i] = m->func[i]->node.i >= 0 ? (t->round == GROUPS ? t->group_of : t->of_node)[m->func[i]->node.i] : -1;
 		b->least[i] = 1e9;
 	}
 	t->n_builds = take + 1;
@@ -204,19 +229,27 @@ static void decide(struct layer *l)
 	l->time[0] = l->time[best];
 }
 
-static bool one_round(struct tuner *t, bool tiles, double end, double *before)
+/* Adds to r what the round saved. */
+static bool one_round(struct tuner *t, enum round round, double end, struct ig_tuned *r)
 {
+	static const char *const what[] = {"building with other tiles", "building with other orders", "building with fused rows"};
+	t->round = round;
 	for (int i = 0; i < t->layers.n; i++)
-		select_tries(&t->layers.v[i], tiles);
-	if (!make_builds(t, end, tiles ? "building with other tiles" : "building with other orders"))
+		select_tries(&t->layers.v[i], round);
+	if (!make_builds(t, end, what[round]))
 		return false;
 	if (t->n_builds > 1) {
 		measure(t, end);
 		add_up(t);
 	}
 	for (int i = 0; i < t->layers.n && t->n_builds > 1; i++) {
-		*before += t->layers.v[i].time[0];
-		decide(&t->layers.v[i]);
+		struct layer *l = &t->layers.v[i];
+		double before = l->time[0];
+		if (l->group != (round == GROUPS))
+			continue;
+		decide(l);
+		r->saved += before - l->time[0];
+		r->before += round == TILES ? before : 0;
 	}
 	free_builds(t);
 	return true;
@@ -237,17 +270,16 @@ static bool write_file(struct tuner *t, const char *path, struct ig_tuned *r)
 
 static bool tune(struct tuner *t, const char *path, struct ig_tuned *r)
 {
-	double start = ig_peak_clock(), seconds = SECONDS, ignored = 0;
+	double start = ig_peak_clock(), seconds = SECONDS;
 	if (ig_opt_given(t->s->o, IG_OPT_TUNE_SECONDS))
 		seconds = (double)t->s->o->number[IG_OPT_TUNE_SECONDS];
 	struct kir_module *m = lower(t, 0); /* which layers there are */
 	if (!m)
 		return false;
 	kir_module_free(m);
-	if (t->layers.n && (!one_round(t, true, start + seconds / 2, &r->before) || !one_round(t, false, start + seconds, &ignored)))
-		return false;
-	for (int i = 0; i < t->layers.n; i++)
-		r->after += t->layers.v[i].time[0] > 0 ? t->layers.v[i].time[0] : 0;
+	for (int i = TILES; i <= GROUPS && t->layers.n; i++)
+		if (!one_round(t, (enum round)i, start + seconds * (i + 1) / 3, r))
+			return false;
 	return write_file(t, path, r);
 }
 
@@ -264,8 +296,9 @@ bool ig_tune(struct ig_session *s, const char *path, struct ig_tuned *result)
 		return false;
 	ig_outfile_abort(&probe);
 	t.of_node = ig_xcalloc((size_t)s->quant->n_nodes + 1, sizeof *t.of_node);
+	t.group_of = ig_xcalloc((size_t)s->quant->n_nodes + 1, sizeof *t.group_of);
 	for (int i = 0; i < s->quant->n_nodes; i++)
-		t.of_node[i] = -1;
+		t.of_node[i] = t.group_of[i] = -1;
 	bool ok = tune(&t, path, result);
 	free_builds(&t);
 	for (int i = 0; i < t.layers.n; i++) {
@@ -274,5 +307,6 @@ bool ig_tune(struct ig_session *s, const char *path, struct ig_tuned *result)
 	}
 	ig_vec_free(&t.layers);
 	free(t.of_node);
+	free(t.group_of);
 	return ok;
 }

@@ -275,6 +275,58 @@ def test_memory_plan(f):
         check(all(b["name"] in text for b in buffers), f"{target}: a buffer is not in the drawing")
 
 
+BLOCKS = """weights "blocks.safetensors"
+block inverted(x, wide, filters, stride) {
+  e = conv2d(x, filters: wide, kernel: 1, bias: false)
+  d = depthwise_conv2d(relu6(e), kernel: 3, stride: stride, pad: 1, bias: false)
+  p = conv2d(relu6(d), filters: filters, kernel: 1, bias: false)
+  return p
+}
+model blocks(x: f32[1, 8, 24, 24]) -> (y: f32[1, 16, 12, 12]) {
+  a = add(x, inverted(x, wide: 48, filters: 8, stride: 1, name: "one"))
+  y = inverted(a, wide: 48, filters: 16, stride: 2, name: "two")
+}
+quantize { default skip }
+"""
+
+
+def write_blocks(folder):
+    header, data, value = {}, b"", 1
+    for block, filters in (("one", 8), ("two", 16)):
+        for layer, shape in (("e", (48, 8, 1, 1)), ("d", (48, 1, 3, 3)), ("p", (filters, 48, 1, 1))):
+            numbers = []
+            for _ in range(shape[0] * shape[1] * shape[2] * shape[3]):
+                value = value * 1103515245 + 12345 & 0x7FFFFFFF
+                numbers.append(value / 0x7FFFFFFF - 0.5)
+            header[f"{block}.{layer}.weight"] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * len(numbers)]}
+            data += struct.pack(f"<{len(numbers)}f", *numbers)
+    text = json.dumps(header).encode()
+    (folder / "blocks.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    (folder / "blocks.ig").write_text(BLOCKS)
+
+
+def test_row_fusion(f):
+    """Blocks computed some rows at a time need less memory; --max-arena asks for them."""
+    write_blocks(f.path)
+    for target in TARGETS:
+        arena = {}
+        for when in ("never", "auto", "always"):
+            done = f.run("compile", "blocks.ig", "--target", target, "--row-fusion", when, "-o", "fused", "--json")
+            if good(done, f"{target} --row-fusion {when}"):
+                arena[when] = json.loads(done.stdout)["arena_bytes"]
+        check(arena["always"] < arena["never"] / 2 and arena["always"] <= arena["auto"] <= arena["never"], f"{target}: arenas {arena}")
+        fits = f.run("compile", "blocks.ig", "--target", target, "--max-arena", str(arena["always"]), "-o", "fused", "--json")
+        check(good(fits, f"{target} --max-arena") and json.loads(fits.stdout)["arena_bytes"] <= arena["always"], f"{target}: --max-arena does not fuse")
+        for more in (("--max-arena", str(arena["always"] - 64)), ("--max-arena", str(arena["always"]), "--row-fusion", "never")):
+            good(f.run("compile", "blocks.ig", "--target", target, *more, "-o", "fused"), f"{target} {more}", status=1)
+    plan = f.run("inspect", "blocks.ig", "--memory", "--row-fusion", "always", "--target", "x86-64-v3").stdout
+    check("one.e.band" in plan and "one.e + one.d + one.p" in plan, f"the memory plan: {plan}")
+    good(f.run("compile", "blocks.ig", "--row-fusion", "alway"), "an unknown word", status=2)
+    good(f.run("compile", "blocks.ig", "--row-fusion", "always", "--threads", "2"), "with threads", status=2)
+    for name in ("blocks.ig", "blocks.safetensors", "fused.o", "fused.h"):
+        (f.path / name).unlink()
+
+
 def test_passes(f):
     """--dump-after on standard output and in files; --stop-after."""
     options = ("compile", "model.ig", *STATE, "--target", "c", "--emit", "dot", "-o", "d", "--quiet")
