@@ -25,6 +25,7 @@ struct ig_conv {
 	int lanes;        /* output channels of a vector */
 	int last, cut;    /* lanes of a group's last vector; of the last vector of the block being emitted */
 	int group;        /* products per lane of one dot step */
+	bool pairs;       /* products of unsigned bytes, whose sums by pairs fit in 16 bits */
 	bool tiles;       /* steps are of tiles: in each, 16 rows of the bytes for 16 channels, four for each */
 	int64_t icg, ocg; /* channels per group */
 	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */

@@ -94,7 +94,7 @@ static bool has_slack(const struct ig_conv *c)
 void ig_conv_source(struct ig_conv *c)
 {
 	struct ig_conv_geom *g = &c->g;
-	bool convert = !c->is_float && c->group > 1 && ig_layout_converts(c->L->t);
+	bool convert = !c->is_float && c->group > 1 && !c->pairs && ig_layout_converts(c->L->t);
 	flatten(c);
 	int64_t rows = (g->oh - 1) * g->sh + (g->kh - 1) * g->dh + 1, cols = (g->ow - 1) * g->sw + (g->kw - 1) * g->dw + 1;
 	struct ig_halo need = ig_layout_padding(g);

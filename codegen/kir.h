@@ -43,7 +43,7 @@ struct kir_addr {
 		int64_t coeff;
 	} term[KIR_MAX_TERMS];
 };
-enum { KIR_A_UNSIGNED = 1, KIR_NAN_TO_ZP = 2, KIR_SMALL = 4 /* FPACK: |argument| < 2^30, proved by the schedule: the conversion cannot overflow */ };
+enum { KIR_A_UNSIGNED = 1, KIR_NAN_TO_ZP = 2, KIR_PAIRS_FIT = 8 /* DOT of 4 x u8 s8: the sums of products 0, 1 and 2, 3 fit in 16 bits, proved by the schedule */, KIR_SMALL = 4 /* FPACK: |argument| < 2^30, proved by the schedule: the conversion cannot overflow */ };
 struct kir_inst {
 	uint8_t op; /* enum kir_op */
 	uint8_t flags;
@@ -164,6 +164,7 @@ kir_val kb_extract(struct kir_builder *b, kir_val x, int first, int lanes);
 kir_val kb_fma(struct kir_builder *b, kir_val x, kir_val y, kir_val z);
 kir_val kb_select(struct kir_builder *b, kir_val c, kir_val x, kir_val y);
 kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
+kir_val kb_dot_pairs(struct kir_builder *b, kir_val acc, kir_val x, kir_val y); /* u8 s8, KIR_PAIRS_FIT */
 kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned);
 kir_val kb_tile_load(struct kir_builder *b, struct kir_addr a, int64_t stride, int rows);
 void kb_tile_store(struct kir_builder *b, kir_val v, struct kir_addr a, int64_t stride, int rows);

@@ -295,6 +295,13 @@ kir_val kb_dot(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_
 	return r;
 }
 
+kir_val kb_dot_pairs(struct kir_builder *b, kir_val acc, kir_val x, kir_val y)
+{
+	kir_val r = kb_dot(b, acc, x, y, true);
+	b->f->inst[b->f->n - 1].flags |= KIR_PAIRS_FIT;
+	return r;
+}
+
 kir_val kb_mmla(struct kir_builder *b, kir_val acc, kir_val x, kir_val y, bool a_unsigned)
 {
 	struct kir_type t = arg_type(b, KIR_MMLA, acc), xt = arg_type(b, KIR_MMLA, x), yt = arg_type(b, KIR_MMLA, y);

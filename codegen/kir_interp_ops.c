@@ -299,9 +299,25 @@ FN(tile_dot, {
 	}
 })
 
+/* As dot_u8_4; holds the schedule to its word. */
+FN(dot_pairs, {
+	const uint8_t *a = o->b;
+	const int8_t *b = (const int8_t *)o->c;
+	bool fit = true;
+	for (int i = 0; i < 2 * o->n; i++) {
+		int s = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+		fit &= s >= INT16_MIN && s <= INT16_MAX;
+	}
+	if (!fit)
+		IG_BUG("kernel IR: a pair of products does not fit in 16 bits");
+	dot_u8_4(o, mem);
+})
+
 static kir_dfn dot_fn(const struct kir_inst *in, struct kir_type a)
 {
 	int group = a.lanes / in->type.lanes;
+	if (in->flags & KIR_PAIRS_FIT)
+		return dot_pairs;
 	if (a.elem == KIR_I16)
 		return group == 2 ? dot_s16_2 : group == 1 ? dot_s16_1 : dot_s16;
 	if (in->flags & KIR_A_UNSIGNED)

@@ -71,6 +71,8 @@ static void print_imm(FILE *out, const struct kir_inst *in)
 		fputs(" unsigned", out);
 	if (in->flags & KIR_NAN_TO_ZP)
 		fputs(" nan_to_zp", out);
+	if (in->flags & KIR_PAIRS_FIT)
+		fputs(" pairs_fit", out);
 	if (in->flags & KIR_SMALL)
 		fputs(" small", out);
 	if ((in->op == KIR_LOAD || in->op == KIR_STORE) && in->active != in->type.lanes)

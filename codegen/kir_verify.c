@@ -162,6 +162,8 @@ static bool op_types_ok(const struct kir_inst *in, const struct kir_type *t)
 	case KIR_FTOD: return lanes && r.elem == KIR_F64 && a.elem == KIR_F32;
 	case KIR_DTOF: return lanes && r.elem == KIR_F32 && a.elem == KIR_F64;
 	case KIR_DOT:
+		if (in->flags & KIR_PAIRS_FIT && (b.elem != KIR_I8 || !(in->flags & KIR_A_UNSIGNED) || b.lanes != 4 * r.lanes))
+			return false;
 		return r.elem == KIR_I32 && same_type(r, a) && same_type(b, c) && b.lanes >= r.lanes &&
 		       (b.elem == KIR_I8 || (b.elem == KIR_I16 && !(in->flags & KIR_A_UNSIGNED)));
 	case KIR_MMLA: return r.elem == KIR_I32 && same_type(r, a) && same_type(b, c) && b.elem == KIR_I8 && r.lanes >= 4 && b.lanes == 4 * r.lanes;

@@ -33,6 +33,15 @@ static LLVMValueRef smull_saddlp(struct ig_ll *l, const struct dot *k, LLVMValue
 	return LLVMBuildAdd(l->b, acc, ig_ll_intrinsic(l, k->name, over, 2, &p, 1), "");
 }
 
+/* 16-bit sums of pairs, which the schedule has proved to fit, and their exact sums by products with 1. */
+static LLVMValueRef pairs(struct ig_ll *l, const struct dot *k, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
+{
+	LLVMTypeRef i16 = LLVMInt16TypeInContext(l->ctx);
+	LLVMValueRef x[2] = {a, b};
+	LLVMValueRef y[2] = {ig_ll_intrinsic(l, k->name, NULL, 0, x, 2), ig_ll_const_i(i16, 2 * ig_ll_lanes(acc), 1)};
+	return LLVMBuildAdd(l->b, acc, ig_ll_intrinsic(l, "llvm.x86.avx2.pmadd.wd", NULL, 0, y, 2), "");
+}
+
 /* acc has lanes that the recipe's instruction exists for. */
 static LLVMValueRef piece(struct ig_ll *l, const struct dot *k, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
 {
@@ -40,6 +49,8 @@ static LLVMValueRef piece(struct ig_ll *l, const struct dot *k, LLVMValueRef acc
 	int n = ig_ll_lanes(acc);
 	if (strstr(k->name, "saddlp"))
 		return smull_saddlp(l, k, acc, a, b);
+	if (strstr(k->name, "pmadd.ub"))
+		return pairs(l, k, acc, a, b);
 	snprintf(name, sizeof name, k->name, 32 * n); /* the width, if the name has it */
 	unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
 	LLVMValueRef x[3] = {acc, a, b};
@@ -91,6 +102,8 @@ LLVMValueRef ig_ll_inst_dot(struct ig_ll *l, const struct kir_inst *in)
 	LLVMValueRef acc = l->val[in->arg[0]], a = l->val[in->arg[1]], b = l->val[in->arg[2]];
 	struct dot k = {.group = ig_ll_lanes(a) / ig_ll_lanes(acc), .a_unsigned = in->flags & KIR_A_UNSIGNED};
 	int r = recipe_of(ig_ll_bits(LLVMTypeOf(a)), k.group, k.a_unsigned);
+	if (in->flags & KIR_PAIRS_FIT && l->t->recipe[IG_R_DOT_PAIRS].intrinsic)
+		r = IG_R_DOT_PAIRS;
 	if (r < 0 || !l->t->recipe[r].intrinsic)
 		return plain(l, &k, acc, a, b);
 	k.name = l->t->recipe[r].intrinsic;

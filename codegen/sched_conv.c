@@ -296,7 +296,8 @@ static void step_int8(struct ig_conv *c, struct kir_builder *b, kir_val *acc, in
 			kir_val *s = &acc[p * nv + i];
 			if (i + 1 == nv && c->cut < c->lanes)
 				x = kb_extract(b, x, 0, c->cut * c->group);
-			*s = c->group == 1 ? kb_op2(b, KIR_ADD, *s, kb_op2(b, KIR_MUL, x, wv[i])) : kb_dot(b, *s, x, wv[i], !c->L->t->dot.a_signed);
+			*s = c->group == 1 ? kb_op2(b, KIR_ADD, *s, kb_op2(b, KIR_MUL, x, wv[i])) :
+			     c->pairs ? kb_dot_pairs(b, *s, x, wv[i]) : kb_dot(b, *s, x, wv[i], !c->L->t->dot.a_signed);
 		}
 	}
 }
@@ -318,6 +319,35 @@ int32_t ig_conv_start(struct ig_conv *c, bool offset)
 	return ig_pack_channels_i(c, "start", start);
 }
 
+/* Do all sums of two neighbouring products along runs of `run` weights of each row fit in 16 bits, for activations up to 255? */
+static bool sums_fit(const int8_t *w, int64_t kw, int64_t icg, int64_t taps, int64_t run)
+{
+	for (int64_t first = 0; first < kw * icg; first += run)
+		for (int64_t k = first; k < first + run; k += 2) {
+			int x = w[k % icg * taps + k / icg], y = k + 1 < first + run ? w[(k + 1) % icg * taps + (k + 1) / icg] : 0;
+			if ((x > 0 ? x : 0) + (y > 0 ? y : 0) > INT16_MAX / 255 || (x < 0 ? x : 0) + (y < 0 ? y : 0) < -(INT16_MAX / 255))
+				return false;
+		}
+	return true;
+}
+
+/* Weights that prove it for every vector of the layer's channels, whichever way rows are read: then the target's saturating product is exact, and activations
+   are read as they are. (Trained weights with a scale of their own for each channel seldom do: their largest is 127.) */
+static bool pairs_fit(const struct ig_conv *c)
+{
+	const struct ig_tensor *w = ig_const_data(c->L->g, c->n->in[1]);
+	int64_t taps = c->g.kh * c->g.kw, per = c->icg * taps;
+	if (!c->L->t->recipe[IG_R_DOT_PAIRS].intrinsic)
+		return false;
+	for (int64_t oc = 0; oc < c->g.oc; oc++)
+		for (int64_t ky = 0; ky < c->g.kh; ky++) {
+			const int8_t *row = (const int8_t *)w->data + oc * per + ky * c->g.kw;
+			if (!sums_fit(row, c->g.kw, c->icg, taps, c->g.kw * c->icg) || !sums_fit(row, c->g.kw, c->icg, taps, c->icg))
+				return false;
+		}
+	return true;
+}
+
 /* Two pixels at once, where rows have them. */
 static bool fits_mmla(const struct ig_conv *c)
 {
@@ -332,7 +362,8 @@ bool ig_conv_prepare_int8(struct ig_conv *c, struct ig_conv_kind *k)
 	bool mmla = fits_mmla(c);
 	*k = (struct ig_conv_kind){.step = mmla ? NULL : step_int8};
 	memcpy(k->tile, mmla ? t->matrix.tile : t->tile, sizeof t->tile);
-	c->group = mmla ? 8 : t->dot.group;
+	c->pairs = pairs_fit(c);
+	c->group = mmla ? 8 : c->pairs ? 4 : t->dot.group;
 	if (!q || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
 		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
 	k->fill = q->zero_point[0];

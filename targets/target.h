@@ -19,6 +19,7 @@ enum ig_recipe_id {
 	IG_R_DOT_U8S8,   /* DOT, 4 x u8 s8 */
 	IG_R_DOT_S8S8,   /* DOT, 4 x s8 s8 */
 	IG_R_DOT_S8S8_2, /* DOT, 2 x s8 s8: the pairwise widening addition of the 16-bit products */
+	IG_R_DOT_PAIRS,  /* DOT with flag PAIRS_FIT, 4 x u8 s8: 16-bit sums of two products, which saturate */
 	IG_R_DOT_S16,    /* DOT, 2 x s16: with accumulator (3 operands) or without (2) */
 	IG_R_MMLA_U8S8,  /* MMLA, u8 s8 */
 	IG_R_CVT_RNE,    /* RNE, f32 -> i32 */

@@ -1,4 +1,5 @@
-/* x86-64-v3: AVX2 and FMA, any server of the last decade. Exact 16-bit dot products: VPMADDUBSW would saturate. */
+/* x86-64-v3: AVX2 and FMA, any server of the last decade. Exact 16-bit dot products; VPMADDUBSW where a layer's weights prove that it
+   cannot saturate. */
 #include "runtime/ig_runtime.h"
 #include "targets/target.h"
 
@@ -14,7 +15,7 @@ const struct ig_target ig_target_x86_64_v3 = {
 	/* One register holds the product before its addition, one the broadcast activation. */
 	.tile = {{6, 2}, {3, 3}, {10, 1}},
 	.float_tile = {6, 2},
-	.recipe = {[IG_R_DOT_S16] = {"llvm.x86.avx2.pmadd.wd", 8}},
+	.recipe = {[IG_R_DOT_S16] = {"llvm.x86.avx2.pmadd.wd", 8}, [IG_R_DOT_PAIRS] = {"llvm.x86.avx2.pmadd.ub.sw", 8}},
 	.pack = IG_PACK_AVX2,
 	.table = IG_TABLE_PSHUFB,
 	.sync_cycles = 800,

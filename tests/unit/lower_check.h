@@ -98,7 +98,7 @@ static inline void net_weight_q(struct net *t, struct ig_vid w, int64_t oc, floa
 	ig_def(t->g, w)->data->type.q = ig_value(t->g, w)->type.q;
 }
 
-enum { NET_RELU = 1, NET_FLOAT_OUT = 2, NET_FLOAT_BIAS = 4, NET_NO_BIAS = 8, NET_FIXED = 16 };
+enum { NET_RELU = 1, NET_FLOAT_OUT = 2, NET_FLOAT_BIAS = 4, NET_NO_BIAS = 8, NET_FIXED = 16, NET_SMALL_WEIGHTS = 32 /* -64 to 64: sums of two products fit in 16 bits */ };
 
 /* conv-like of any kind: op is CONV2D, DEPTHWISE_CONV2D or LINEAR; a residual makes it the *_add. */
 static inline struct ig_vid net_conv(struct net *t, enum ig_op op, struct ig_vid x, const struct geom *k, struct ig_vid residual, int flags)
@@ -110,6 +110,10 @@ static inline struct ig_vid net_conv(struct net *t, enum ig_op op, struct ig_vid
 	float sx = quantized ? qx->scale[0] : 1, sw = 0.01f;
 	struct ig_vid in[4] = {x, IG_NOVAL, IG_NOVAL, residual};
 	in[1] = net_random(t, quantized ? IG_DT_S8 : IG_DT_F32, linear ? 2 : 4, linear ? lin : conv, 1);
+	for (int64_t i = 0; flags & NET_SMALL_WEIGHTS && i < k->oc * taps; i++) {
+		int8_t *w = &((int8_t *)ig_def(t->g, in[1])->data->data)[i];
+		*w = (int8_t)(*w > 120 ? 64 : *w / 2);
+	}
 	if (quantized)
 		net_weight_q(t, in[1], k->oc, sw);
 	int n = 2;

@@ -166,6 +166,53 @@ static void fixed_point(void **state)
 	}
 }
 
+/* Where 16-bit sums of two products cannot saturate, and where they nearly could. */
+static void small_weights(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < IG_COUNTOF(convs); i++)
+		one(&convs[i], 300 + i, true, NET_SMALL_WEIGHTS | (i % 2 ? NET_RELU : 0), i % 3 == 0, 1);
+	for (int most = 127; most <= 129; most++) { /* 128 and 0, 64 and 64 fit; 65 and 64 do not */
+		struct net t = net_new(340);
+		struct geom k = {32, 3, 5, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+		struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 32, 3, 5)), 2.0f / 255, 128), y = net_conv(&t, IG_OP_CONV2D, x, &k, IG_NOVAL, NET_SMALL_WEIGHTS);
+		struct ig_tensor *w = ig_def(t.g, ig_node(t.g, ig_value(t.g, y)->def)->in[1])->data;
+		for (int64_t i = 0; i < 16 * 32; i++)
+			((int8_t *)w->data)[i] = (int8_t)((i / 64 % 2 ? -1 : 1) * (i % 2 ? most / 2 : (most + 1) / 2));
+		t.native = t.dull = true;
+		net_output(&t, y);
+		net_check(&t);
+	}
+}
+
+/* Which instruction a layer gets depends on its weights alone. */
+static void pairs_proved(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct net t = net_new(350);
+		struct geom k = {32, 3, 5, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+		struct ig_vid x = net_quantize(&t, net_input(&t, DIMS(1, 32, 3, 5)), 2.0f / 255, 128), y = net_conv(&t, IG_OP_CONV2D, x, &k, IG_NOVAL, i ? NET_SMALL_WEIGHTS : 0);
+		net_output(&t, y);
+		must_infer(t.g);
+		struct capture c;
+		capture_begin(&c);
+		struct kir_module *m = ig_lower(t.g, &ig_target_x86_64_v3, &(struct ig_lower_options){0}, c.diag);
+		int fit = 0, dots = 0;
+		assert_non_null(m);
+		for (int f = 0; f < m->n_funcs; f++)
+			for (int n = 0; n < m->func[f]->n; n++) {
+				dots += m->func[f]->inst[n].op == KIR_DOT;
+				fit += m->func[f]->inst[n].op == KIR_DOT && m->func[f]->inst[n].flags & KIR_PAIRS_FIT;
+			}
+		assert_true(dots > 0);
+		assert_int_equal(fit, i ? dots : 0);
+		kir_module_free(m);
+		capture_end(&c);
+		ig_graph_free(t.g);
+	}
+}
+
 /* Results far outside of the bytes, below and above what 16 and 32 bits hold, with full and narrow ranges. */
 static void saturation(void **state)
 {
@@ -190,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(conv_int8),      cmocka_unit_test(conv_int8_variants), cmocka_unit_test(conv_float),         cmocka_unit_test(depthwise_all), cmocka_unit_test(depthwise_quads),
 	    cmocka_unit_test(grouped_as_depthwise), cmocka_unit_test(linear),       cmocka_unit_test(large_accumulators), cmocka_unit_test(fixed_point), cmocka_unit_test(saturation),
+	    cmocka_unit_test(small_weights),  cmocka_unit_test(pairs_proved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
