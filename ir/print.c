@@ -235,6 +235,17 @@ static bool writable(const struct ig_tensor *t)
 	return ig_elems(&t->type) <= WRITE_OUT && dt != IG_DT_F16 && dt != IG_DT_BF16 && ig_dtypes[dt].bits >= 8;
 }
 
+static void put_values(struct printer *p, const struct ig_tensor *t)
+{
+	fputs("values: [", p->out);
+	for (int64_t i = 0, count = ig_elems(&t->type); i < count; i++) {
+		if (i)
+			fputs(", ", p->out);
+		put_element(p, t, i);
+	}
+	fputc(']', p->out);
+}
+
 /* Where a constant's data is: in the weights file under the layer's name, here, or nowhere. Returns the layer's name that the text implies. */
 static const char *put_data(struct printer *p, const struct ig_node *n, const char *var)
 {
@@ -247,13 +258,7 @@ static const char *put_data(struct printer *p, const struct ig_node *n, const ch
 		fprintf(p->out, "fingerprint: \"%016llx\"", (unsigned long long)ig_hash_bytes(n->data->data, n->data->bytes, 0));
 		return var;
 	}
-	fputs("values: [", p->out);
-	for (int64_t i = 0, count = ig_elems(&n->data->type); i < count; i++) {
-		if (i)
-			fputs(", ", p->out);
-		put_element(p, n->data, i);
-	}
-	fputc(']', p->out);
+	put_values(p, n->data);
 	return var;
 }
 
@@ -363,4 +368,32 @@ void ig_print(const struct ig_graph *g, FILE *out, const char *weights)
 	free(p.var);
 	free(p.taken);
 	ig_strtab_free(p.tab);
+}
+
+void ig_print_string(FILE *out, const char *s)
+{
+	struct printer p = {.out = out};
+	put_string(&p, s);
+}
+
+void ig_print_attr(FILE *out, const struct ig_attr *a)
+{
+	struct printer p = {.out = out};
+	put_attr(&p, a);
+}
+
+void ig_print_type(FILE *out, const struct ig_graph *g, const struct ig_type *t, const char *layout)
+{
+	struct printer p = {.g = g, .out = out};
+	put_type(&p, t, layout, true);
+}
+
+bool ig_print_values(FILE *out, const struct ig_tensor *t, int64_t most)
+{
+	struct printer p = {.out = out};
+	if (!writable(t) || ig_elems(&t->type) > most)
+		return false;
+	if (out)
+		put_values(&p, t);
+	return true;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontend/fileio.h"
+#include "frontend/source.h"
 #include "ir/infer.h"
 #include "ir/print.h"
 
@@ -267,6 +268,8 @@ static struct ig_model *finish(struct ig_onnx *s, bool ok)
 	struct ig_model *m = NULL;
 	if (ok) {
 		sweep(s->graph);
+		if (ig_source_can(s->graph))
+			ig_source_normalize(s->graph); /* what 'import' writes and reads back is the same graph */
 		s->graph->weights_hash = ig_hash_weights(s->graph);
 		m = ig_xcalloc(1, sizeof *m);
 		m->graph = s->graph;

@@ -572,7 +572,7 @@ def test_bench(f):
 def test_manual(f):
     """The manual pages and docs/cli.md know each command and option."""
     reference = (args.source / "docs" / "cli.md").read_text()
-    for name in ("compile", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"):
+    for name in ("compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"):
         page = args.source / "docs" / "man" / f"intaglio-{name}.1"
         text = f.run("help", name, "--man").stdout
         check(page.exists() and page.read_text() == text, f"docs/man/intaglio-{name}.1 is not what 'intaglio help {name} --man' prints")

@@ -11,7 +11,7 @@ from common import Folder, arguments
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 STATE = "--calibration digits.state "
-COMMANDS = ["compile", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"]
+COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"]
 # name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
 CASES = {
     "none": "",
