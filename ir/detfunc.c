@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-static double magnitude(double x) { return x < 0 ? -x : x; }
+static double magnitude(double x) { return fabs(x); }
 
 /* Small arguments by the series, which keeps their digits. */
 double ig_det_expm1(double x)

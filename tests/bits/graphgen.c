@@ -30,7 +30,7 @@ struct gen {
 	struct ig_graph *g;
 	struct ig_diag *d;
 	enum bits_flavour flavour;
-	bool blocks, index;
+	bool blocks, index, math;
 	struct ig_vid v[MAX_VALUES];
 	int n, n_nodes;
 };
@@ -459,6 +459,10 @@ static struct ig_vid step(struct gen *k)
 		return block(k, x);
 	if (k->index && bits_pick(&k->r, 5) < 3)
 		return index_op(k, x);
+	if (k->math && bits_pick(&k->r, 5) < 3) {
+		struct ig_vid y = bits_math_op(&k->r, k->g, x, k->d);
+		return ig_elems(ig_vtype(k->g, y)) <= MAX_ELEMS ? y : IG_NOVAL;
+	}
 	if (k->flavour == BITS_POW2 && bits_pick(&k->r, 4) == 0) /* sums at equal and doubled scales: ties */
 		return eltwise(k, x);
 	switch (bits_pick(&k->r, 16)) {
@@ -533,7 +537,7 @@ static void begin(struct gen *k)
 		begin_large(k);
 		return;
 	}
-	if (bits_pick(&k->r, k->index ? 3 : 6) == 0) {
+	if (bits_pick(&k->r, k->index || k->math ? 3 : 6) == 0) {
 		int64_t d[3] = {1 + bits_pick(&k->r, 5), odd_count(k), 4 + bits_pick(&k->r, 60)};
 		k->v[k->n++] = input(k, "x", IG_DT_F32, 2 + (int)bits_pick(&k->r, 2), d);
 	} else {
@@ -559,7 +563,7 @@ static void mark_outputs(struct gen *k)
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d)
 {
 	static const enum bits_flavour flavours[] = {BITS_PLAIN, BITS_PLAIN, BITS_PLAIN, BITS_POW2, BITS_POW2, BITS_LARGE, BITS_MIXED, BITS_MIXED, BITS_FLOAT, BITS_PLAIN};
-	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS && seed < BITS_INDEX, .index = seed >= BITS_INDEX};
+	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS && seed < BITS_INDEX, .index = seed >= BITS_INDEX && seed < BITS_MATH, .math = seed >= BITS_MATH};
 	bits_pick(&k.r, 2);
 	*flavour = k.flavour = flavours[seed % IG_COUNTOF(flavours)];
 	char nm[32];

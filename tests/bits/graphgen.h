@@ -24,6 +24,9 @@ extern const char *const bits_flavour_names[BITS_FLAVOURS];
 #define BITS_INDEX (1u << 25) /* from here on mostly graphgen_index.c's operations */
 /* graphgen_index.c: a random operation on x that is not inferred yet. */
 struct ig_nid bits_index_op(struct bits_random *r, struct ig_graph *g, struct ig_vid x);
+#define BITS_MATH (1u << 26) /* from here on mostly graphgen_math.c's operations */
+/* graphgen_math.c: the result of one or some random operations on x, inferred. */
+struct ig_vid bits_math_op(struct bits_random *r, struct ig_graph *g, struct ig_vid x, struct ig_diag *d);
 /* A float graph; the flavour follows from the seed. */
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d);
 /* A sample for the graph's inputs: inputs[i] is allocated in `a`. Sample 0.. are alike; every fourth one is four times larger, so that values saturate. */

@@ -1,5 +1,5 @@
 # Same bytes: random graphs and the example models through every engine, emitter and compiler, compared with the graph interpreter.
-add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
+add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_math.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
   ${CMAKE_SOURCE_DIR}/tests/common/tiles.c)
 target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_frontend)
 foreach(part 0 1)
@@ -11,6 +11,8 @@ add_test(NAME bits.rows COMMAND bits_check engines 16777216 2 60)
 set_tests_properties(bits.rows PROPERTIES LABELS bits TIMEOUT 900)
 add_test(NAME bits.index COMMAND bits_check engines 33554432 2 100)
 set_tests_properties(bits.index PROPERTIES LABELS bits TIMEOUT 900)
+add_test(NAME bits.math COMMAND bits_check engines 67108864 2 100)
+set_tests_properties(bits.math PROPERTIES LABELS bits TIMEOUT 900)
 find_program(IG_PYTHON3 python3)
 set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm x86-64-amx x86-64-amx-c)
 foreach(config ${bits_configs})
