@@ -97,8 +97,14 @@ uint64_t ig_hash(const struct ig_graph *g)
 	struct ig_arena *a = ig_arena_new();
 	int32_t *place = IG_NEWN(a, int32_t, g->n_values ? g->n_values : 1), next = 0;
 	uint64_t h = hash_str(1, g->name);
+	for (int i = 0; i < g->n_inputs; i++) { /* first, wherever they stand among the constants */
+		place[g->input[i].i] = next++;
+		h = hash_node(h, g, ig_def(g, g->input[i]), place);
+	}
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		const struct ig_node *n = ig_node(g, id);
+		if (n->op == IG_OP_INPUT)
+			continue;
 		for (int i = 0; i < n->n_out; i++)
 			place[n->out[i].i] = next++;
 		h = hash_node(h, g, n, place);
