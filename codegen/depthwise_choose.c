@@ -13,14 +13,16 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Columns of the input under a tile of so many neighbouring results. */
 static int64_t columns(const struct ig_conv_geom *g, int64_t pixels) { return (pixels - 1) * g->sw + (g->kw - 1) * g->dw + 1; }
 
-/* What a tile of quads costs beyond its instructions where registers run out: measured on AVX-512. */
+/* What a tile of quads costs beyond its instructions where registers run out, measured on AVX-512; and where a short row has a rest, the code of two large
+   tiles would be for little time. */
 static int64_t spills(const struct ig_conv *c, const struct ig_schedule *s)
 {
 	int accumulators = 4 * s->pixels * s->rows;
+	bool bulky = accumulators > 16 && c->g.ow < 7 && c->g.ow % s->pixels;
 	bool straddles = c->in.stride[3] % c->L->t->vector_bytes && c->g.oc > c->L->t->vector_bytes;
 	if (s->rows == 1)
 		return s->pixels > 3 ? 24 : 0;
-	return accumulators > 16 ? 11 * (accumulators - 16) / 8 + (straddles ? accumulators - 16 : 0) : 0;
+	return accumulators > 16 ? 11 * (accumulators - 16) / 8 + (straddles ? accumulators - 16 : 0) + (bulky ? accumulators : 0) : 0;
 }
 
 /* Instructions of one tile: loads and interleaving for each column, then products. Quads take a vector of bytes at once, the others one of lanes; that
