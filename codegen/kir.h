@@ -190,7 +190,7 @@ struct kir_access { /* elements base + sum of coeff * (0 .. count - 1) + (0 .. s
 	bool store;
 	int n;
 	int64_t base, span;
-	struct kir_access_term { int64_t coeff, count; } term[KIR_MAX_TERMS];
+	struct kir_access_term { int64_t coeff, count; } term[KIR_MAX_TERMS + 1]; /* the rows of a tile are one */
 };
 struct kir_accesses { struct kir_access *v; int n, cap; };
 void kir_accesses_add(struct kir_accesses *l, const struct kir_module *m, const struct kir_func *f, int first, int last); /* of these instructions */

@@ -23,11 +23,13 @@ static struct kir_access describe(const struct kir_module *m, const struct kir_f
 		a.span = kir_span(b, (enum kir_elem)in->type.elem, in->active);
 	else if (in->op == KIR_LUT)
 		a.span = 256;
-	else if (kir_is_tile_op(in->op))
-		a.span = kir_tile_span(b, in);
+	else if (kir_is_tile_op(in->op)) /* rows of 64 bytes */
+		a.span = 64 / kir_elem_bytes(b->elem);
 	a.store = in->op == KIR_STORE || in->op == KIR_TILE_STORE;
 	if (!a.span)
 		return (struct kir_access){.buf = in->addr.buf, .span = b->count, .store = b->space == KIR_OUT || b->space >= KIR_ARENA};
+	if (kir_is_tile_op(in->op) && in->active > 1 && in->imm.i > 0)
+		a.term[a.n++] = (struct kir_access_term){in->imm.i, in->active};
 	for (int i = 0; i < in->addr.n; i++) {
 		int64_t count = f->loop[in->addr.term[i].iv].count, coeff = in->addr.term[i].coeff;
 		if (count == 1 || !coeff)

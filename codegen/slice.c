@@ -181,7 +181,7 @@ static void copy_all(struct slicer *s, int first, int last)
 
 static bool may_repeat(const struct slicer *s, const struct kir_inst *in)
 {
-	if (in->op == KIR_LOAD || in->op == KIR_LUT) {
+	if (kir_ops[in->op].has_addr) {
 		enum kir_space space = s->b.m->buf[in->addr.buf].space;
 		return space == KIR_CONSTANT || space == KIR_IN;
 	}
