@@ -14,7 +14,7 @@ const char *const ig_ec_runtime_types[] = {
 	"",
 	"#define IG_MODEL_VERSION 1u",
 	"",
-	"enum { /* ig_io.dtype */ IG_RT_F32, IG_RT_U8, IG_RT_S8, IG_RT_I32, IG_RT_I64, IG_RT_BOOL };",
+	"enum { /* ig_io.dtype */ IG_RT_F32, IG_RT_U8, IG_RT_S8, IG_RT_I32, IG_RT_I64, IG_RT_BOOL /* a byte, 0 or 1 */ };",
 	"enum { /* results of NAME_run and NAME_call */",
 	"	IG_OK = 0,",
 	"	IG_ERR_VERSION = 1, /* ig_call of an unknown size or version */",
