@@ -19,6 +19,11 @@ foreach(config ${bits_configs})
   add_test(NAME bits.random.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
     --work ${CMAKE_CURRENT_BINARY_DIR}/bits-random --count 300 ${config})
 endforeach()
+foreach(config gcc-O0 aarch64-dotprod)
+  add_test(NAME bits.index.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
+    --work ${CMAKE_CURRENT_BINARY_DIR}/bits-index --first 33554432 --count 40 ${config})
+  set_tests_properties(bits.index.${config} PROPERTIES LABELS bits SKIP_RETURN_CODE 77 TIMEOUT 900)
+endforeach()
 foreach(config engines float ${bits_configs})
   add_test(NAME bits.models.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/models.py --check $<TARGET_FILE:bits_check> --intaglio $<TARGET_FILE:intaglio>
     --work ${CMAKE_CURRENT_BINARY_DIR}/bits-models-${config} --samples 50 ${config})
