@@ -57,6 +57,7 @@ struct ig_rule {
 	struct ig_qconfig config;
 	const char *text; /* the configuration as written: static(...), skip, fbgemm */
 	struct ig_loc loc;
+	bool made; /* by an importer, not written by anybody: it may match nothing */
 };
 struct ig_qconfig_map {
 	struct ig_arena *arena;

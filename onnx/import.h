@@ -80,6 +80,9 @@ int64_t ig_onnx_opset(const struct ig_onnx *s, const char *domain); /* the versi
 bool ig_onnx_graph_nodes(struct ig_onnx *s, const Onnx__GraphProto *g); /* imports the nodes of a graph (the model's, or a branch) into the scope */
 bool ig_onnx_initializers(struct ig_onnx *s, const Onnx__GraphProto *g);
 
+/* decode.c: rules that keep what stands behind the last weighted layer in float, where it computes on the results. */
+void ig_onnx_keep_decoding(const struct ig_graph *g, struct ig_qconfig_map *map, struct ig_loc loc);
+
 /* value.c: names, and constants on their way into the graph. */
 struct ig_onnx_value *ig_onnx_find(struct ig_onnx *s, const char *name); /* NULL */
 struct ig_onnx_value *ig_onnx_define(struct ig_onnx *s, const char *name);

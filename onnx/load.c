@@ -274,6 +274,7 @@ static struct ig_model *finish(struct ig_onnx *s, bool ok)
 		m = ig_xcalloc(1, sizeof *m);
 		m->graph = s->graph;
 		m->qconfig = ig_qconfig_map_new();
+		ig_onnx_keep_decoding(m->graph, m->qconfig, s->loc);
 	} else {
 		ig_graph_free(s->graph);
 	}

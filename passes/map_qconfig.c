@@ -178,6 +178,8 @@ static bool report_idle(const struct ig_graph *g, const struct ig_matcher *t, in
 	const char *member = NULL;
 	bool absorbed;
 	const struct ig_node *group;
+	if (r->made)
+		return true;
 	switch (r->kind) {
 	case IG_RULE_DEFAULT:
 		return true; /* a model with no layers */
