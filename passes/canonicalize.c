@@ -1,6 +1,7 @@
 /* One form for each thing, so that later passes have one case to look for:
    - a conv2d with as many groups as channels in and out is a depthwise_conv2d;
    - reshape, flatten, transpose, slice, pad and concat that change nothing go away;
+   - a mean over height and width that keeps its axes is a global_avg_pool, which has an int8 form;
    - a pad with +0 whose only reader is a convolution (or an average pool that counts padding) is that node's padding: the same additions of +0. */
 #include "ir/infer.h"
 #include "passes/pass.h"
@@ -70,6 +71,18 @@ static bool to_depthwise(struct ig_graph *g, struct ig_nid id)
 	return true;
 }
 
+static void to_global_pool(struct ig_graph *g, struct ig_nid id)
+{
+	struct ig_node *n = ig_node(g, id);
+	const struct ig_type *x = ig_vtype(g, n->in[0]);
+	int64_t axes[2] = {0, 0};
+	if (n->op != IG_OP_REDUCE_MEAN || x->rank != 4 || x->dtype != IG_DT_F32 || x->q.i >= 0 || ig_attr(n, IG_A_AXES)->n != 2 || !ig_attr_int(n, IG_A_KEEPDIMS, 1))
+		return;
+	ig_attr_ints(n, IG_A_AXES, 0, axes, 2);
+	if (axes[0] == 2 && axes[1] == 3)
+		ig_set_op(g, id, IG_OP_GLOBAL_AVG_POOL);
+}
+
 /* Whether a node may take padding with zeros before it as its own. */
 static bool takes_padding(const struct ig_graph *g, const struct ig_node *n, const int64_t pad[4])
 {
@@ -120,6 +133,7 @@ bool ig_pass_canonicalize(struct ig_graph *g, struct ig_context *c)
 		next = ig_next(g, id);
 		struct ig_node *n = ig_node(g, id);
 		to_depthwise(g, id);
+		to_global_pool(g, id);
 		if (n->n_in >= 1 && is_identity(g, n) && !ig_graph_is_output(g, n->out[0]))
 			drop(g, id);
 		else if (n->op == IG_OP_PAD)
