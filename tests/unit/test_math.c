@@ -165,11 +165,40 @@ static void reductions(void **state)
 	       "i32: 1 -1 3 -3");
 }
 
+static void refuse(const char *body, const char *want)
+{
+	struct bench *b = bench_new();
+	char text[1000];
+	snprintf(text, sizeof text, "model m(x: f32[2, 3], i: i32[2, 3], c: bool[3]) -> (y: f32[2, 3]) {\n%s\n}\n", body);
+	bench_refuse(b, text, want);
+	bench_free(b);
+}
+
+static void refusals(void **state)
+{
+	(void)state;
+	refuse("y = gelu(i)", "needs an f32 operand, but 'i' is i32[2, 3]; cast(..., to: f32)");
+	refuse("y = logical_not(x)", "takes bool, but 'x' is f32[2, 3]");
+	refuse("y = add(x, i)", "its operands are f32[2, 3] and i32[2, 3]; cast one of them");
+	refuse("y = where(x, x, x)", "takes bool");
+	refuse("y = matmul(x, x)", "cannot be multiplied");
+	refuse("y = reduce_sum(x, axes: [2])", "axis 2 is outside of the rank 2");
+	refuse("y = reduce_sum(x, axes: [1, -1])", "given twice");
+	refuse("y = layer_norm(x, reshape(x, shape: [6]))", "the weight 'reshape' is f32[6], expected f32[3]");
+	refuse("y = group_norm(x, reduce_sum(x, axes: [0], keepdims: false), reduce_sum(x, axes: [0], keepdims: false), groups: 2)", "2 groups do not divide 3 channels");
+	refuse("y = cast(x)", "needs to: and an element type");
+	refuse("y = cast(x, to: f31)", "did you mean 'f32'");
+	refuse("y = gelu(x, approximate: sometimes)", "none or tanh");
+	refuse("y = celu(x, alpha: 0)", "alpha must not be 0");
+	refuse("y = lrn(x)", "size: of 1 to");
+	refuse("y = add(i, i, max: 3.0)", "bounds are for f32");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accuracy), cmocka_unit_test(special_values), cmocka_unit_test(doubles), cmocka_unit_test(halves),
-		cmocka_unit_test(whole_numbers), cmocka_unit_test(casts_and_logic), cmocka_unit_test(reductions),
+		cmocka_unit_test(whole_numbers), cmocka_unit_test(casts_and_logic), cmocka_unit_test(reductions), cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
