@@ -96,7 +96,7 @@ bool ig_resize_is_linear(const struct ig_node *n) { return strcmp(ig_attr_str(n,
 struct ig_resize_axis ig_resize_axis_of(const struct ig_graph *g, const struct ig_node *n, int axis)
 {
 	const struct ig_attr *s = ig_attr(n, IG_A_SCALES);
-	struct ig_resize_axis r = {ig_vtype(g, n->in[0])->dim[axis], ig_vtype(g, n->out[0])->dim[axis], 1, NULL, NULL};
+	struct ig_resize_axis r = {.in = ig_vtype(g, n->in[0])->dim[axis], .out = ig_vtype(g, n->out[0])->dim[axis], .by_sizes = !s};
 	r.scale = s ? (float)s->u.floats[axis] : (float)r.out / (float)r.in;
 	r.coordinate = ig_attr_str(n, IG_A_COORDINATE, "half_pixel");
 	r.nearest = ig_attr_str(n, IG_A_NEAREST_MODE, "round_prefer_floor");
@@ -112,7 +112,7 @@ static float resize_at(const struct ig_resize_axis *r, int64_t i)
 	if (ig_resize_is_identity(r))
 		return x;
 	if (strcmp(r->coordinate, "asymmetric") == 0)
-		return x / r->scale;
+		return r->by_sizes ? x * in / out : x / r->scale;
 	if (strcmp(r->coordinate, "align_corners") == 0)
 		return r->out == 1 ? 0.0f : x * (in - 1.0f) / (out - 1.0f);
 	if (strcmp(r->coordinate, "tf_half_pixel") == 0)

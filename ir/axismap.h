@@ -17,6 +17,7 @@ void ig_axis_map_of(const struct ig_graph *g, const struct ig_node *n, int resul
 struct ig_resize_axis {
 	int64_t in, out;
 	float scale;
+	bool by_sizes; /* scale is the extents' quotient */
 	const char *coordinate, *nearest;
 };
 struct ig_resize_axis ig_resize_axis_of(const struct ig_graph *g, const struct ig_node *n, int axis);
