@@ -65,7 +65,7 @@ static void small(void **state)
 	struct ig_nid conv = ig_graph_find(g, "conv/Conv"), fc = ig_graph_find(g, "fc"), rows = ig_graph_find(g, "rows");
 	assert_true(conv.i >= 0 && fc.i >= 0 && rows.i >= 0);
 	assert_int_equal(ig_node(g, fc)->op, IG_OP_LINEAR);
-	assert_string_equal(ig_value(g, ig_node(g, conv)->in[1])->name, "conv.weight");
+	assert_string_equal(ig_value(g, ig_node(g, conv)->in[1])->name, "conv/Conv.weight");
 	int constants = 0;
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
 		constants += ig_node(g, id)->op == IG_OP_CONSTANT;
