@@ -17,6 +17,7 @@ struct pair { /* a value that both graphs store, by its name */
 	const struct ig_node *node; /* of the quantized graph */
 	const char *name;
 	struct ig_type type; /* quantized */
+	struct ig_type from; /* of the float graph; that of a model which came quantized has integers as well */
 	int64_t elems;
 	struct sums total;
 };
@@ -44,7 +45,8 @@ static bool compare_sample(void *self, int worker, int64_t sample, const void *c
 	for (int k = 0; k < c->pairs.n; k++) {
 		const struct pair *p = &c->pairs.v[k];
 		struct sums *s = &c->sums[sample * c->pairs.n + k];
-		ig_engine_tensor_read(fe, p->in_float, a);
+		ig_engine_tensor_read(fe, p->in_float, c->raw[worker]);
+		ig_tensor_floats(ig_engine_graph(fe), &p->from, c->raw[worker], a);
 		ig_engine_tensor_read(qe, p->in_quant, c->raw[worker]);
 		ig_tensor_floats(ig_engine_graph(qe), &p->type, c->raw[worker], b);
 		for (int64_t i = 0; i < p->elems; i++) {
@@ -77,8 +79,9 @@ static void match_values(struct comparison *c)
 			continue;
 		for (int k = 0; k < ig_engine_tensors(fe); k++) {
 			struct ig_type t;
-			if (strcmp(ig_engine_tensor(fe, k, &t), p.name) != 0 || t.dtype != IG_DT_F32 || ig_elems(&t) != p.elems)
+			if (strcmp(ig_engine_tensor(fe, k, &t), p.name) != 0 || (t.dtype != IG_DT_F32 && t.q.i < 0) || ig_elems(&t) != p.elems)
 				continue;
+			p.from = t;
 			p.in_float = k;
 			ig_vec_push(&c->pairs, p);
 			if (p.elems > c->most)

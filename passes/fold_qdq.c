@@ -141,11 +141,12 @@ static struct ig_qid result_params(const struct fold *f, struct ig_vid y)
 	return readers == f->uses[y.i] ? q : IG_NOQ;
 }
 
-/* The node writes integers: the quantize nodes behind it go. */
+/* The node writes integers: the quantize nodes behind it go. The value takes the name of what they made: that is what it can be compared with. */
 static void take_result(struct fold *f, struct ig_nid id, struct ig_qid q)
 {
 	struct ig_graph *g = f->g;
 	struct ig_vid y = ig_node(g, id)->out[0];
+	ig_value(g, y)->name = ig_value(g, g->node[f->reader[y.i]].out[0])->name;
 	for (int32_t r = f->reader[y.i]; r >= 0; r = f->other[r]) {
 		ig_graph_replace_uses(g, g->node[r].out[0], y);
 		ig_graph_remove(g, (struct ig_nid){r});
