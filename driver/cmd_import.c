@@ -47,7 +47,7 @@ static int run(const struct ig_opts *o)
 		ig_session_begin(&s, o);
 		bool ok = ig_session_load(&s, o->args.v[0]);
 		if (ok)
-			ok = ig_source_can(s.model->graph) ? ig_source_write(s.model->graph, path, weights, s.diag) : ig_model_write(s.model->graph, path, weights, s.diag);
+			ok = ig_source_can(s.model->graph) ? ig_source_write(s.model->graph, s.model->qconfig, path, weights, s.diag) : ig_model_write(s.model->graph, path, weights, s.diag);
 		if (ok)
 			summary(&s, path, weights);
 		ok = ok && ig_stdout_check(s.diag);

@@ -3,6 +3,7 @@
 #ifndef IG_FRONTEND_SOURCE_H
 #define IG_FRONTEND_SOURCE_H
 #include "ir/graph.h"
+#include "ir/qconfig.h"
 
 /* Whether it has a source: a graph with quantized values has not. */
 bool ig_source_can(const struct ig_graph *g);
@@ -13,8 +14,8 @@ void ig_source_normalize(struct ig_graph *g);
 int ig_source_parameters(const struct ig_graph *g, const struct ig_node *n);
 const char *ig_source_parameter(enum ig_op op, int i); /* "weight", "bias", ... of operand i */
 
-/* Writes a normalized graph and its constants, so that ig_model_load gives an equal graph. The weights are written first; on failure the text is not
-   touched. */
-bool ig_source_write(const struct ig_graph *g, const char *path, const char *weights_path, struct ig_diag *d);
+/* Writes a normalized graph, its constants and the rules for single layers that an importer made (NULL: none), so that ig_model_load gives an equal model.
+   The weights are written first; on failure the text is not touched. */
+bool ig_source_write(const struct ig_graph *g, const struct ig_qconfig_map *rules, const char *path, const char *weights_path, struct ig_diag *d);
 
 #endif

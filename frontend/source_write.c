@@ -512,7 +512,19 @@ static bool write_weights(const struct writer *w, const char *path, struct ig_di
 	return ok;
 }
 
-bool ig_source_write(const struct ig_graph *g, const char *path, const char *weights_path, struct ig_diag *d)
+/* The importer's rules; a name has neither quotes nor braces. */
+static void put_rules(const struct writer *w, const struct ig_qconfig_map *rules)
+{
+	if (!rules || rules->rules.n == 0)
+		return;
+	fputs("\nquantize {\n", w->out);
+	for (int i = 0; i < rules->rules.n; i++)
+		if (rules->rules.v[i].made)
+			fprintf(w->out, "  layer \"%s\" %s\n", rules->rules.v[i].pattern, rules->rules.v[i].text);
+	fputs("}\n", w->out);
+}
+
+bool ig_source_write(const struct ig_graph *g, const struct ig_qconfig_map *rules, const char *path, const char *weights_path, struct ig_diag *d)
 {
 	struct writer w = {.g = g, .tab = ig_strtab_new()};
 	struct ig_arena *a = ig_arena_new();
@@ -523,6 +535,7 @@ bool ig_source_write(const struct ig_graph *g, const char *path, const char *wei
 	if (ok) {
 		const char *slash = strrchr(weights_path, '/');
 		put_model(&w, any ? (slash ? slash + 1 : weights_path) : NULL);
+		put_rules(&w, rules);
 		ok = ig_outfile_commit(&o);
 	}
 	ig_symtab_free(&w.model_words);

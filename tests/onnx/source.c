@@ -33,7 +33,7 @@ static bool has_word(const char *path, const char *word)
 static void round_trip(struct count *c, const char *path, const struct ig_graph *g, struct ig_diag *d)
 {
 	unlink(c->weights);
-	bool wrote = ig_source_write(g, c->text, c->weights, d);
+	bool wrote = ig_source_write(g, NULL, c->text, c->weights, d);
 	struct ig_model *m = wrote ? ig_model_load(c->text, d) : NULL;
 	if (m && ig_hash(m->graph) == ig_hash(g) && ig_hash_weights(m->graph) == ig_hash_weights(g)) {
 		c->same++;
