@@ -142,7 +142,7 @@ bool ig_lower_softmax(struct ig_lower *L, struct ig_nid id)
 	const struct ig_qparam *qi = ig_qparam(L->g, s.in->type.q);
 	int rank = s.out->type.rank;
 	s.qo = ig_qparam(L->g, s.out->type.q);
-	s.levels = (float)ig_attr_int(n, IG_A_LEVELS, 0);
+	s.levels = s.qo ? (float)ig_attr_int(n, IG_A_LEVELS, 0) : 0.0f;
 	s.bytes = !ig_low_is_float(s.in);
 	if (s.bytes != (qi != NULL) || ig_low_is_float(s.out) != !s.qo)
 		return ig_low_refuse(L, id, "bytes need quantization parameters");

@@ -44,7 +44,7 @@ static void line(const struct ig_eval *e, const float t[256], float *x, int64_t 
 		part[i % 16] = part[i % 16] + x[i];
 	float sum = ig_reduce_add16(part);
 	const struct ig_qparam *y = e->qy;
-	float levels = (float)ig_attr_int(e->n, IG_A_LEVELS, 0);
+	float levels = y ? (float)ig_attr_int(e->n, IG_A_LEVELS, 0) : 0.0f;
 	for (int64_t i = 0; i < n; i++) {
 		float v = levels > 0 ? x[i] * levels / sum : x[i] / sum;
 		if (y && levels > 0)

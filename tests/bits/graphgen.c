@@ -299,7 +299,10 @@ static struct ig_vid eltwise(struct gen *k, struct ig_vid x)
 		in[0] = in[1];
 		in[1] = t;
 	}
-	return activation(k, finish(k, add(k, ops[bits_pick(&k->r, 3)], in, 2)));
+	struct ig_nid id = add(k, ops[bits_pick(&k->r, 3)], in, 2);
+	if (id.i % 3 == 0 && ig_op_has_attr(ig_node(k->g, id)->op, IG_A_EARLY_ZERO)) /* as in imported models, of u8 and of s8 */
+		ig_attr_set_int(k->g, id, IG_A_EARLY_ZERO, id.i % 2 ? 128 : 0);
+	return activation(k, finish(k, id));
 }
 
 static struct ig_vid concat(struct gen *k, struct ig_vid x)
@@ -447,6 +450,8 @@ static struct ig_vid softmax(struct gen *k, struct ig_vid x)
 {
 	struct ig_nid id = add(k, IG_OP_SOFTMAX, &x, 1);
 	ig_attr_set_int(k->g, id, IG_A_AXIS, bits_pick(&k->r, 3) ? rank(k, x) - 1 : (int64_t)bits_pick(&k->r, (uint32_t)rank(k, x)));
+	if (id.i % 3 == 0) /* as in imported models; without a random number, so that the graphs of a seed stay */
+		ig_attr_set_int(k->g, id, IG_A_LEVELS, 254);
 	return finish(k, id);
 }
 
