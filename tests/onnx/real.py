@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Every ONNX model of the shared data imports, and its float results are ONNX Runtime's within 1e-4 on every sample.
 
-real.py INTAGLIO. The autoencoders' outputs, which amplify float32's rounding, are compared relative to their largest value."""
+real.py INTAGLIO. The autoencoders amplify float32's rounding, ONNX Runtime's as well: their outputs must be about as near to the network in double
+precision as ONNX Runtime's are (a sequential sum against a blocked one, batch norms folded into rounded weights: 1.75 times; measured 1.18 and 1.52)."""
 import pathlib
 import sys
 import tempfile
@@ -31,7 +32,7 @@ def crop(x):
     return nchw(127.5, 1.0)(x[:, 1:225, 1:225])
 
 
-# model: samples, preparation, whether outputs are compared relative to the largest
+# model: samples, preparation, whether outputs are compared by way of double precision
 CASES = {
     "ad/model.onnx": ("ad/test.npy", same, True),
     "ad/model_bn.onnx": ("ad/test.npy", same, True),
@@ -48,8 +49,12 @@ CASES = {
 }
 
 
+def rms(x):
+    return float(np.sqrt((x ** 2).mean()))
+
+
 def check(intaglio, data, name):
-    samples, prepare, relative = CASES[name]
+    samples, prepare, by_double = CASES[name]
     x = prepare(np.load(data / samples))
     session = models.onnx_session(data / name)
     first = session.get_inputs()[0].name
@@ -58,14 +63,17 @@ def check(intaglio, data, name):
         file, out = pathlib.Path(tmp, "x.npy"), pathlib.Path(tmp, "out.npz")
         np.save(file, x)
         models.run([intaglio, "run", data / name, "--quiet", "--engine", "float", "--data", file, "-o", out])
-        ours = np.load(out)
-        worst = 0.0
-        for i in range(len(x)):
-            for output, theirs in zip(outputs, session.run(outputs, {first: x[i:i + 1]})):
-                off = np.abs(ours[output][i].reshape(theirs.shape) - theirs).max()
-                worst = max(worst, off / np.abs(theirs).max() if relative else off)
-    print(f"{name:28} {len(x):5} samples, largest difference {worst:.3g}{' of the largest value' if relative else ''}{'' if worst <= LIMIT else '   FAILED'}", flush=True)
-    return worst <= LIMIT
+        ours = dict(np.load(out))
+    theirs = [session.run(outputs, {first: x[i:i + 1]}) for i in range(len(x))]
+    worst = max(float(np.abs(ours[o][i].reshape(t.shape) - t).max()) for i, run in enumerate(theirs) for o, t in zip(outputs, run))
+    line, ok = f"{name:28} {len(x):5} samples, largest difference {worst:.3g}", worst <= LIMIT
+    if by_double:
+        exact = models.in_double(data / name).run(None, {first: x.astype(np.float64)})[0]
+        off = [rms(a.reshape(exact.shape) - exact) for a in (ours[outputs[0]], np.concatenate([run[0] for run in theirs]))]
+        line += f"; from double precision: {off[0]:.3g}, ONNX Runtime {off[1]:.3g} (root mean square)"
+        ok = off[0] <= 1.75 * off[1] and off[1] < 1e-4 * np.abs(exact).max()
+    print(line + ("" if ok else "   FAILED"), flush=True)
+    return ok
 
 
 def main():

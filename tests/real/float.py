@@ -15,21 +15,6 @@ import numpy as np  # noqa: E402
 LIMIT = 1e-4
 
 
-def in_double(path):
-    """The model with all its numbers as float64 (for Gemm and Relu, which ONNX Runtime has in double precision)."""
-    import onnx
-    from onnx import numpy_helper
-    m = onnx.load(path)
-    for t in m.graph.initializer:
-        t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(t).astype(np.float64), t.name))
-    for v in [*m.graph.input, *m.graph.output]:
-        v.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
-    del m.graph.value_info[:]
-    with tempfile.TemporaryDirectory() as tmp:
-        onnx.save(m, Path(tmp, "double.onnx"))
-        return models.onnx_session(Path(tmp, "double.onnx"))
-
-
 def main():
     intaglio, data = sys.argv[1], models.data_folder()
     failed = False
@@ -49,7 +34,7 @@ def main():
         worst = np.abs(ours.reshape(theirs.shape) - theirs).reshape(len(x), -1).max(axis=1)
         line = f"{m.name:10} {len(x):5} samples, largest difference {worst.max():.3g} of values up to {np.abs(theirs).max():.3g}"
         if m.name == "ad":
-            exact = in_double(data / m.onnx).run(None, {session.get_inputs()[0].name: x.astype(np.float64)})[0]
+            exact = models.in_double(data / m.onnx).run(None, {session.get_inputs()[0].name: x.astype(np.float64)})[0]
             ours_off, theirs_off = (np.sqrt(((a.reshape(exact.shape) - exact) ** 2).mean()) for a in (ours, theirs))
             ok = ours_off <= 1.5 * theirs_off and theirs_off < 1e-4 * np.abs(exact).max()
             line += f"; from double precision: {ours_off:.3g}, ONNX Runtime {theirs_off:.3g} (root mean square)"

@@ -99,3 +99,20 @@ def onnx_session(path, outputs=()):
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(m.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def in_double(path):
+    """The model with all its numbers as float64 (for Gemm and Relu, which ONNX Runtime has in double precision)."""
+    import tempfile
+    import onnx
+    import numpy as np
+    from onnx import numpy_helper
+    m = onnx.load(path)
+    for t in m.graph.initializer:
+        t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(t).astype(np.float64), t.name))
+    for v in [*m.graph.input, *m.graph.output]:
+        v.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    del m.graph.value_info[:]
+    with tempfile.TemporaryDirectory() as tmp:
+        onnx.save(m, Path(tmp, "double.onnx"))
+        return onnx_session(Path(tmp, "double.onnx"))
