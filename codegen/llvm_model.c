@@ -269,7 +269,7 @@ static LLVMValueRef io_constant(struct ig_ll *l, const struct ig_io_info *io)
 	int dtype;
 	int64_t bytes;
 	if (!rt_dtype(io->type.dtype, &dtype)) {
-		ig_error(l->d, IG_NOLOC, "%s: %s has type %s: inputs and outputs of an object are f32, u8, s8 or i32", l->p->name, io->name,
+		ig_error(l->d, IG_NOLOC, "%s: %s has type %s: inputs and outputs of an object are f32, u8, s8, i32, i64 or bool", l->p->name, io->name,
 		         ig_dtypes[io->type.dtype].name);
 		return NULL;
 	}

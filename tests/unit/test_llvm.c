@@ -251,7 +251,7 @@ static void refused(void **state)
 #endif
 	c.p.target = &ig_target_x86_64_v3;
 	assert_false(ig_emit_llvm(&c.p, IG_LLVM_OBJECT, "/nonexistent/folder/x.o", d));
-	c.in[1].type.dtype = IG_DT_I64;
+	c.in[1].type.dtype = IG_DT_F64;
 	assert_false(ig_emit_llvm(&c.p, IG_LLVM_OBJECT, "/tmp/ig_never_written.o", d));
 	assert_int_not_equal(access("/tmp/ig_never_written.o", F_OK), 0);
 	assert_true(ig_diag_errors(d) >= 4);
