@@ -31,7 +31,7 @@ class Model:
         base = pathlib.Path(self.temp.name, "bench_model")
         run(intaglio, "compile", source, *options, "--target", target, "--threads", threads, "-o", base, "--quiet")
         symbol = next(w for w in run("nm", "--defined-only", "-g", f"{base}.o").split() if w.endswith("_model"))
-        run("gcc", "-O2", "-shared", "-fPIC", f"-I{ROOT / 'runtime'}", f"-DMODEL={symbol}", "-o", f"{base}.so", ROOT / "bench" / "run.c", ROOT / "runtime" / "rt_pool.c",
+        run("gcc", "-O2", "-shared", "-fPIC", f"-I{ROOT}", f"-I{ROOT / 'runtime'}", f"-DMODEL={symbol}", "-o", f"{base}.so", ROOT / "bench" / "run.c", ROOT / "runtime" / "rt_pool.c",
             f"{base}.o")
         self.library = ctypes.CDLL(f"{base}.so")
         self.library.bench_run.argtypes = [ctypes.POINTER(ctypes.c_void_p)] * 2 + [ctypes.c_int] * 3 + [ctypes.POINTER(ctypes.c_double)]
