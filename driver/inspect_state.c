@@ -101,7 +101,7 @@ static void tensor_row(struct ig_table *t, const char *name, const char *type, i
 bool ig_inspect_tensors(const struct ig_opts *o, struct ig_diag *d, const char *path, FILE *out)
 {
 	static const char *const titles[] = {"tensor", "type", "shape", ">bytes"};
-	static const char *const npy_type[] = {"f16", "f32", "f64", "u8", "s8", "s16", "i32", "i64"};
+	static const char *const npy_type[] = {"f16", "f32", "f64", "u8", "s8", "s16", "i32", "i64", "bool", "u16", "u32", "u64"};
 	size_t len = strlen(path);
 	bool json = ig_opt_given(o, IG_OPT_JSON);
 	json_t *list = json ? json_array() : NULL;

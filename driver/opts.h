@@ -38,7 +38,7 @@ struct ig_command {
 	} *opts; /* ends with IG_OPT_HELP */
 	int (*run)(const struct ig_opts *o);
 };
-extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_help;
+extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_quantize_tensor, ig_cmd_help;
 const struct ig_command *const *ig_commands(int *n); /* main.c: in the order of `help` */
 const struct ig_command *ig_command_find(const char *name);
 const char *ig_command_nearest(const char *name); /* NULL */

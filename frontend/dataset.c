@@ -138,8 +138,7 @@ static int64_t integer(const struct ig_npy *a, int64_t i)
 	}
 }
 
-/* Element i of sample s as float. */
-static float element(const struct ig_npy *a, int64_t i)
+float ig_npy_float(const struct ig_npy *a, int64_t i)
 {
 	switch (a->dtype) {
 	case IG_NPY_F16: return ig_widen_f16(((const uint16_t *)a->data)[i]);
@@ -156,7 +155,7 @@ static bool check_finite(const struct port *p, struct ig_diag *d)
 		return true;
 	int64_t n = p->elems * p->array.dim[0];
 	for (int64_t i = 0; i < n; i++) {
-		float v = element(&p->array, i);
+		float v = ig_npy_float(&p->array, i);
 		if (isfinite(v))
 			continue;
 		char place[200];
@@ -334,7 +333,7 @@ const void *const *ig_dataset_sample(struct ig_dataset *ds, int64_t i)
 			continue;
 		for (int64_t j = 0; j < p->elems; j++) {
 			if (p->type.dtype == IG_DT_F32)
-				((float *)p->buffer)[j] = element(&p->array, at + j);
+				((float *)p->buffer)[j] = ig_npy_float(&p->array, at + j);
 			else if (p->type.dtype == IG_DT_I32)
 				((int32_t *)p->buffer)[j] = (int32_t)integer(&p->array, at + j);
 			else

@@ -16,6 +16,7 @@ struct ig_npy {
 };
 bool ig_npy_open(const char *path, struct ig_npy *out, struct ig_diag *d); /* path may be FILE.npz or FILE.npz:member (a lone member is the default) */
 void ig_npy_close(struct ig_npy *a);
+float ig_npy_float(const struct ig_npy *a, int64_t i); /* element i of an f2, f4, f8 or u1 array */
 /* Writes through a temporary file and rename. Element types of whole bytes, no half precision. */
 bool ig_npy_write(const char *path, enum ig_dtype dt, int rank, const int64_t *dims, const void *data, struct ig_diag *d);
 

@@ -652,3 +652,57 @@ def call_calibration_not_given(folder):
 @case
 def call_share_malformed(folder):
     return ["eval", "model.ig", "--calibration", "good.state", "--data", "test.npy", "--engine", "float", "--max-loss", "much"]
+
+
+# One tensor
+
+
+def quantize(*more):
+    return ["quantize-tensor", "x.npy", *more, "-o", "out.npy"]
+
+
+@case
+def quantize_missing(folder):
+    return quantize()
+
+
+@case
+def quantize_nan(folder):
+    (folder / "x.npy").write_bytes(npy("<f4", (3,), struct.pack("<3f", 1, math.nan, 2)))
+    return quantize()
+
+
+@case
+def quantize_beyond_float32(folder):
+    (folder / "x.npy").write_bytes(npy("<f8", (2,), struct.pack("<2d", 1, 1e300)))
+    return quantize()
+
+
+@case
+def quantize_empty(folder):
+    (folder / "x.npy").write_bytes(npy("<f4", (0, 4), b""))
+    return quantize()
+
+
+@case
+def quantize_integers(folder):
+    (folder / "x.npy").write_bytes(npy("<i4", (2,), bytes(8)))
+    return quantize()
+
+
+@case
+def quantize_axis(folder):
+    (folder / "x.npy").write_bytes(npy("<f4", (2, 2), bytes(16)))
+    return quantize("--per-channel", "2")
+
+
+@case
+def quantize_axes(folder):
+    (folder / "x.npy").write_bytes(npy("<f4", (1,) * 7, bytes(4)))
+    return quantize()
+
+
+@case
+def quantize_no_folder(folder):
+    (folder / "x.npy").write_bytes(npy("<f4", (2, 2), bytes(16)))
+    return quantize("--dequantized", "d.npy")[:-1] + ["nowhere/out.npy"]

@@ -5,6 +5,7 @@ behaviour.py --intaglio PROGRAM --source FOLDER [NAME...]"""
 import ast
 import itertools
 import json
+import math
 import os
 import pathlib
 import re
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
-from common import Folder, arguments
+from common import Folder, arguments, write_npy
 
 STATE = ("--calibration", "digits.state")
 TARGETS = ("x86-64-v3", "x86-64-avx512vnni", "aarch64-dotprod")
@@ -51,6 +53,50 @@ def runs_native(f):
     if done.returncode:
         skipped.add("the native engine does not run on this CPU [cpu]")
     return done.returncode == 0
+
+
+# ---- quantize-tensor ----
+
+
+def test_quantize_tensor(f):
+    """Integers, scales and zero points, and the numbers they stand for, agree in all files; errors are those of the files."""
+    x = [math.sin(i * i) * (1 + i % 5) for i in range(4 * 10 * 3)]
+    x = struct.unpack(f"<{len(x)}f", struct.pack(f"<{len(x)}f", *x))
+    write_npy(f.path / "x.npy", "<f4", (4, 10, 3), struct.pack(f"<{len(x)}f", *x))
+    limits = {"u8": ("|u1", "B", 0, 255), "s8": ("|i1", "b", -128, 127), "s16": ("<i2", "h", -32768, 32767), "s4": ("|i1", "b", -8, 7)}
+    for dtype, scheme, axis in itertools.product(limits, ("affine", "symmetric", "power_of_two"), (None, 0, 1, 2)):
+        what = f"quantize-tensor {dtype} {scheme} {axis}"
+        channel = () if axis is None else ("--per-channel", str(axis))
+        done = f.run("quantize-tensor", "x.npy", "--dtype", dtype, "--scheme", scheme, *channel, "-o", "q.npz", "--dequantized", "d.npy", "--json")
+        if not good(done, what):
+            continue
+        said, descr, (lo, hi) = json.loads(done.stdout), limits[dtype][0], limits[dtype][2:]
+        with zipfile.ZipFile(f.path / "q.npz") as z:
+            parts = {name: npy(z.read(name + ".npy")) for name in ("quantized", "scale", "zero_point", "dequantized")}
+        check(parts["quantized"][:2] == (descr, (4, 10, 3)) and parts["scale"][1] == (() if axis is None else ((4, 10, 3)[axis],)), f"{what}: shapes")
+        check(npy(f.path / "d.npy") == parts["dequantized"], f"{what}: the two files of dequantized numbers differ")
+        q = struct.unpack(f"<{len(x)}{limits[dtype][1]}", parts["quantized"][2])
+        scale = struct.unpack(f"<{len(parts['scale'][2]) // 4}f", parts["scale"][2])
+        zero = struct.unpack(f"<{len(scale)}i", parts["zero_point"][2])
+        y = struct.unpack(f"<{len(x)}f", parts["dequantized"][2])
+        of = [{None: 0, 0: i // 30, 1: i // 3 % 10, 2: i % 3}[axis] for i in range(len(x))]
+        check(min(q) >= lo and max(q) <= hi, f"{what}: limits")
+        check(all(abs((q[i] - zero[c]) * scale[c] - y[i]) <= 1e-6 * (abs(y[i]) + scale[c]) for i, c in enumerate(of)), f"{what}: dequantized")
+        beyond = [max(lo - zero[c] - x[i] / scale[c], x[i] / scale[c] - hi + zero[c]) - 0.5 for i, c in enumerate(of)]  # steps; float32 has less than 0.01 of doubt
+        check(all(abs(y[i] - x[i]) <= 0.51 * scale[c] for i, c in enumerate(of) if beyond[i] < 0), f"{what}: half a step")
+        least, most = (sum(b > doubt for b in beyond) / len(x) for doubt in (0.01, -0.01))
+        check(least - 1e-6 <= said["saturated"] <= most + 1e-6, f"{what}: saturated {said['saturated']}, not {least} to {most}")
+        check(abs(said["mse"] - sum((b - a) ** 2 for a, b in zip(x, y)) / len(x)) < 1e-8 * (1 + said["mse"]), f"{what}: mse")
+        check([p["scale"] for p in said["parameters"]] == [float(f"{s:.9g}") for s in scale], f"{what}: scales")
+        if scheme == "power_of_two":
+            check(all(math.frexp(s)[0] == 0.5 for s in scale), f"{what}: powers of two")
+    done = f.run("quantize-tensor", "x.npy", "--per-channel", "0", "--group", "8", "-o", "q.npz", "--json")
+    if good(done, "quantize-tensor --group"):
+        for p in json.loads(done.stdout)["parameters"]:
+            part = x[p["channel"] * 30 :][p["group"] * 8 : min(30, p["group"] * 8 + 8)]
+            check((p["min"], p["max"]) == tuple(float(f"{v:.9g}") for v in (min(part), max(part))), f"quantize-tensor --group: {p}")
+    for name in ("x.npy", "q.npz", "d.npy"):
+        (f.path / name).unlink()
 
 
 # ---- compile ----

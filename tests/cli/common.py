@@ -17,6 +17,12 @@ def arguments(description):
     return parser.parse_args()
 
 
+def write_npy(path, descr, shape, data):
+    head = repr({"descr": descr, "fortran_order": False, "shape": shape})
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + data)
+
+
 class Folder:
     """A temporary folder with the digits example and a calibration state of it."""
 

@@ -5,18 +5,19 @@ golden.py --intaglio PROGRAM --source FOLDER [--rewrite] [NAME...]"""
 import difflib
 import pathlib
 import shlex
+import struct
 import sys
 
-from common import Folder, arguments
+from common import Folder, arguments, write_npy
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 STATE = "--calibration digits.state "
-COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"]
+COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "help"]
 # name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
 CASES = {
     "none": "",
     "help": "help",
-    **{f"help_{name}": f"help {name}" for name in COMMANDS},
+    **{f"help_{name}".replace("-", "_"): f"help {name}" for name in COMMANDS},
     "help_option": "eval --help",
     "help_passes": "help passes",
     "help_unknown": "help evla",
@@ -60,6 +61,11 @@ CASES = {
     "usage_calibrate_data": "calibrate model.ig -o x.state",
     "usage_merge": "calibrate --merge digits.state --samples 0:5 -o x.state",
     "usage_explain_memory": "inspect model.ig --explain fc --memory",
+    "usage_quantize_output": "quantize-tensor test.npy",
+    "usage_quantize_dtype": "quantize-tensor test.npy --dtype u9 -o q.npy",
+    "usage_quantize_observer": "quantize-tensor test.npy --observer fixed -o q.npy",
+    "usage_quantize_range": "quantize-tensor test.npy --range=1:-1 -o q.npy",
+    "usage_quantize_both": "quantize-tensor test.npy --range=-1:1 --observer mse -o q.npy",
     # what is in a file
     "inspect_model": "inspect model.ig",
     "inspect_model_json": "inspect model.ig --json",
@@ -89,6 +95,10 @@ CASES = {
     "run_one": f"run model.ig {STATE}--data test.npy --sample 3",
     "run_two_json": f"run model.ig {STATE}--data test.npy --samples 3:5 --json",
     "run_no_sample": f"run model.ig {STATE}--data test.npy --sample 500",
+    "quantize_tensor": "quantize-tensor ramp.npy -o q.npy",
+    "quantize_channels": "quantize-tensor ramp.npy --dtype s8 --per-channel 0 -o q.npy",
+    "quantize_range": "quantize-tensor ramp.npy --dtype s8 --scheme power_of_two --range=-1:1 -o q.npy",
+    "quantize_groups_json": "quantize-tensor ramp.npy --dtype s4 --observer mse --per-channel 0 --group 4 -o q.npy --json",
     "compile_calibration_missing": "compile model.ig --target c",
 }
 RULES = """quantize {
@@ -120,6 +130,7 @@ def main():
         (folder.path / "rules.ig").write_text(RULES)
         (folder.path / "dark").write_bytes(bytes(range(100)) + bytes(99 * 64 - 36))  # a calibration that knows almost only dark images
         folder.run("calibrate", "model.ig", "dark:u8", "--samples", "10:100", "-o", "dark.state")
+        write_npy(folder.path / "ramp.npy", "<f4", (3, 7), struct.pack("<21f", *((i - 8) * (1 + i % 7) / 16 for i in range(21))))
         before = folder.names()
         for name, command in CASES.items():
             if args.names and name not in args.names:
@@ -138,7 +149,7 @@ def main():
                 failed += 1
                 print(f"FAILED: {name}")
                 sys.stdout.writelines(difflib.unified_diff(want.splitlines(True), text.splitlines(True), "expected", "said"))
-        left = set(folder.names()) - set(before) - {"again.state", "few.state"}
+        left = set(folder.names()) - set(before) - {"again.state", "few.state", "q.npy"}
         if left:
             failed += 1
             print("FAILED: files were left behind:", sorted(left))
