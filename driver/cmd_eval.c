@@ -1,64 +1,13 @@
 /* intaglio eval: accuracy of the float and the quantized model side by side, and a verdict. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/engine.h"
-#include "driver/report.h"
+#include "driver/eval.h"
+#include "driver/metrics.h"
 #include "driver/samples.h"
-#include "ir/detmath.h"
-
-/* What is kept of a sample: enough for every figure, so that outputs need not be. */
-struct record {
-	int64_t answer[IG_ENGINE_COUNT]; /* index of the largest element of the first output */
-	int64_t rank[IG_ENGINE_COUNT];   /* of the label: how many classes come before it */
-	int64_t differing[IG_ENGINE_COUNT]; /* bytes that differ from the reference engine's */
-	double signal, noise;            /* squares of the float outputs, and of the errors */
-};
-struct evaluation {
-	struct ig_session s;
-	struct ig_machine machine;
-	struct ig_dataset *ds;
-	struct ig_engine *(*engine)[IG_ENGINE_COUNT]; /* by worker */
-	float **scratch;                              /* by worker: outputs as float, two of them */
-	IG_VEC(struct ig_vid) watched;                /* values of the float graph that were calibrated */
-	struct ig_stats **seen;                       /* by worker: what they are in evaluation */
-	int64_t most;                                 /* elements of the largest output */
-	int jobs;
-	const int64_t *label; /* of the slice's first sample; NULL */
-	struct record *record;
-	int64_t n;
-};
-struct figures {
-	double top1[IG_ENGINE_COUNT], top5[IG_ENGINE_COUNT];
-	int64_t differing[IG_ENGINE_COUNT], differing_samples[IG_ENGINE_COUNT];
-	double agreement, loss, mse, sqnr; /* NaN: cannot be said */
-	enum ig_engine_kind quantized;     /* whose accuracy is compared with float's; COUNT: none */
-	bool pass;
-};
 
 static int64_t outputs_elems(const struct ig_graph *g, int i) { return ig_elems(ig_vtype(g, g->output[i])); }
-
-/* Index of the largest; the first of equals. NaN is never larger. */
-static int64_t argmax(const float *x, int64_t n)
-{
-	int64_t best = 0;
-	for (int64_t i = 1; i < n; i++)
-		if (x[i] > x[best] || (x[best] != x[best] && x[i] == x[i]))
-			best = i;
-	return best;
-}
-
-static int64_t rank_of(const float *x, int64_t n, int64_t label)
-{
-	int64_t r = 0;
-	if (x[label] != x[label])
-		return n;
-	for (int64_t i = 0; i < n; i++)
-		r += x[i] > x[label] || (x[i] == x[label] && i < label);
-	return r;
-}
 
 static const float *output_floats(const struct ig_engine *e, int i, float *scratch)
 {
@@ -67,16 +16,17 @@ static const float *output_floats(const struct ig_engine *e, int i, float *scrat
 	return scratch;
 }
 
-static void compare_with_float(struct evaluation *v, struct record *r, const struct ig_engine *fe, const struct ig_engine *qe, float *scratch)
+static void compare_with_float(struct ig_evaluation *v, struct ig_eval_record *r, const struct ig_engine *fe, const struct ig_engine *qe, float *scratch)
 {
 	for (int k = 0; k < v->s.flt->n_outputs; k++) {
 		int64_t n = outputs_elems(v->s.flt, k);
 		const float *a = output_floats(fe, k, scratch), *b = output_floats(qe, k, scratch + v->most);
-		for (int64_t i = 0; i < n; i++) {
-			double e = (double)b[i] - (double)a[i];
-			r->signal += (double)a[i] * (double)a[i];
-			r->noise += e * e;
-		}
+		for (int64_t i = 0; k == 0 && i < v->positions; i++)
+			r->agree += ig_argmax(a + i * v->classes, v->classes) == ig_argmax(b + i * v->classes, v->classes);
+		struct ig_error_sums e = {.signal = 0};
+		ig_error_add(&e, a, b, n);
+		r->signal += e.signal;
+		r->noise += e.noise;
 	}
 }
 
@@ -94,16 +44,7 @@ static int64_t differing_bytes(const struct ig_engine *a, const struct ig_engine
 	return n;
 }
 
-/* The engine that stands for the quantized model: the norm when it runs, else another. */
-static enum ig_engine_kind quantized_engine(const bool *use)
-{
-	for (int k = IG_ENGINE_REFERENCE; k < IG_ENGINE_COUNT; k++)
-		if (use[k])
-			return (enum ig_engine_kind)k;
-	return IG_ENGINE_COUNT;
-}
-
-static void watch(struct evaluation *v, int worker)
+static void watch(struct ig_evaluation *v, int worker)
 {
 	float lo, hi;
 	struct ig_stats *st = v->seen[worker];
@@ -113,25 +54,53 @@ static void watch(struct evaluation *v, int worker)
 		               &hi);
 }
 
+static double score_of(const struct ig_evaluation *v, const float *x, const void *const *in)
+{
+	switch (v->score) {
+	case IG_SCORE_RECONSTRUCTION: return ig_mean_squared_error(in[0], x, outputs_elems(v->s.flt, 0));
+	case IG_SCORE_OUTPUT: return (double)x[0];
+	case IG_SCORE_DIFFERENCE: return (double)x[1] - (double)x[0];
+	}
+	IG_BUG("score %d", (int)v->score);
+}
+
+/* The first output x of engine k against the sample's labels. */
+static void score_sample(const struct ig_evaluation *v, struct ig_eval_record *r, int k, const int64_t *label, const float *x, const void *const *in)
+{
+	int64_t top = ig_opt_given(v->s.o, IG_OPT_TOP_K) ? v->s.o->number[IG_OPT_TOP_K] : 1;
+	r->labelled = 0;
+	for (int64_t p = 0; p < v->positions; p++) {
+		if (label[p] < 0)
+			continue;
+		r->labelled++;
+		if (v->metric == IG_METRIC_AUC) {
+			r->by[k].score = score_of(v, x, in);
+			continue;
+		}
+		int64_t rank = ig_rank_of(x + p * v->classes, v->classes, label[p]);
+		r->by[k].top1 += rank == 0;
+		r->by[k].top5 += rank < 5;
+		r->by[k].topk += rank < top;
+		if (v->metric == IG_METRIC_PERPLEXITY)
+			r->by[k].nll += ig_label_nll(x + p * v->classes, v->classes, label[p], v->probabilities);
+	}
+}
+
 static bool eval_sample(void *self, int worker, int64_t i, const void *const *in)
 {
-	struct evaluation *v = self;
+	struct ig_evaluation *v = self;
 	struct ig_engine **e = v->engine[worker];
-	struct record *r = &v->record[i];
-	enum ig_engine_kind q = quantized_engine(v->machine.use);
+	struct ig_eval_record *r = &v->record[i];
+	enum ig_engine_kind q = ig_eval_quantized(v->machine.use);
 	for (int k = 0; k < IG_ENGINE_COUNT; k++) {
 		if (!e[k])
 			continue;
 		if (!ig_engine_run(e[k], in))
 			return false;
-		const struct ig_graph *g = ig_engine_graph(e[k]);
-		int64_t n = outputs_elems(g, 0);
-		const float *x = output_floats(e[k], 0, v->scratch[worker]);
-		r->answer[k] = argmax(x, n);
-		if (v->label && v->label[i] >= 0)
-			r->rank[k] = rank_of(x, n, v->label[i]);
+		if (v->label)
+			score_sample(v, r, k, v->label + i * v->positions, output_floats(e[k], 0, v->scratch[worker]), in);
 		if (k > (int)q)
-			r->differing[k] = differing_bytes(e[q], e[k]);
+			r->by[k].differing = differing_bytes(e[q], e[k]);
 	}
 	if (v->watched.n)
 		watch(v, worker);
@@ -140,170 +109,112 @@ static bool eval_sample(void *self, int worker, int64_t i, const void *const *in
 	return true;
 }
 
-/* ---- figures ---- */
-
-static double decibel(double signal, double noise)
-{
-	if (noise > 0 && signal > 0)
-		return 10 * (ig_det_log(signal / noise) / ig_det_log(10));
-	return noise > 0 ? -INFINITY : INFINITY;
-}
-
-static void count_engine(const struct evaluation *v, struct figures *f, int k)
-{
-	int64_t labelled = 0, hit = 0, five = 0;
-	for (int64_t i = 0; i < v->n; i++) {
-		const struct record *r = &v->record[i];
-		f->differing[k] += r->differing[k];
-		f->differing_samples[k] += r->differing[k] != 0;
-		if (!v->label || v->label[i] < 0)
-			continue;
-		labelled++;
-		hit += r->rank[k] == 0;
-		five += r->rank[k] < 5;
-	}
-	f->top1[k] = labelled ? (double)hit / (double)labelled : NAN;
-	f->top5[k] = labelled ? (double)five / (double)labelled : NAN;
-}
-
-static void judge(const struct evaluation *v, struct figures *f)
-{
-	const struct ig_opts *o = v->s.o;
-	double max_loss = ig_opt_given(o, IG_OPT_MAX_LOSS) ? o->share[IG_OPT_MAX_LOSS] : 0.01;
-	const double slack = 1e-9; /* 0.01 is no binary fraction: a loss of 10 samples in 1000 is no more than 1 % */
-	f->pass = true;
-	for (int k = 0; k < IG_ENGINE_COUNT; k++)
-		f->pass = f->pass && f->differing[k] == 0;
-	if (f->loss > max_loss + slack)
-		f->pass = false;
-	if (ig_opt_given(o, IG_OPT_MIN_AGREEMENT) && !(f->agreement >= o->share[IG_OPT_MIN_AGREEMENT] - slack))
-		f->pass = false;
-}
-
-static struct figures figures(const struct evaluation *v)
-{
-	struct figures f = {.agreement = NAN, .loss = NAN, .mse = NAN, .sqnr = NAN, .quantized = quantized_engine(v->machine.use)};
-	double signal = 0, noise = 0, elems = 0;
-	int64_t agree = 0;
-	for (int k = 0; k < IG_ENGINE_COUNT; k++)
-		if (v->machine.use[k])
-			count_engine(v, &f, k);
-	if (v->machine.use[IG_ENGINE_FLOAT] && f.quantized != IG_ENGINE_COUNT) {
-		for (int64_t i = 0; i < v->n; i++) {
-			agree += v->record[i].answer[IG_ENGINE_FLOAT] == v->record[i].answer[f.quantized];
-			signal += v->record[i].signal;
-			noise += v->record[i].noise;
-		}
-		for (int k = 0; k < v->s.flt->n_outputs; k++)
-			elems += (double)outputs_elems(v->s.flt, k) * (double)v->n;
-		f.agreement = (double)agree / (double)v->n;
-		f.loss = f.top1[IG_ENGINE_FLOAT] - f.top1[f.quantized];
-		f.mse = noise / elems;
-		f.sqnr = decibel(signal, noise);
-	}
-	judge(v, &f);
-	return f;
-}
-
-/* ---- report ---- */
-
-static json_t *report_json(const struct evaluation *v, const struct figures *f)
-{
-	json_t *root = json_object(), *engines = json_object();
-	json_object_set_new(root, "samples", json_integer(v->n));
-	for (int k = 0; k < IG_ENGINE_COUNT; k++) {
-		if (!v->machine.use[k])
-			continue;
-		json_t *e = json_object();
-		json_object_set_new(e, "top1", ig_json_share(f->top1[k]));
-		json_object_set_new(e, "top5", ig_json_share(f->top5[k]));
-		if (k > (int)f->quantized)
-			json_object_set_new(e, "differing_bytes", json_integer(f->differing[k]));
-		json_object_set_new(engines, ig_engine_names[k], e);
-	}
-	json_object_set_new(root, "engines", engines);
-	json_object_set_new(root, "agreement", ig_json_share(f->agreement));
-	json_object_set_new(root, "loss", ig_json_share(f->loss));
-	json_object_set_new(root, "mse", ig_json_share(f->mse));
-	json_object_set_new(root, "sqnr_db", ig_json_share(f->sqnr));
-	if (v->machine.use[IG_ENGINE_NATIVE] || v->machine.use[IG_ENGINE_KIR])
-		json_object_set_new(root, "target", json_string(v->s.target->name));
-	json_object_set_new(root, "verdict", json_string(f->pass ? "pass" : "fail"));
-	return root;
-}
-
-static void cell_share(struct ig_table *t, double x)
-{
-	if (isnan(x))
-		ig_table_cell(t, "-");
-	else
-		ig_table_cell(t, "%.2f %%", 100 * x);
-}
-
-static void report_text(const struct evaluation *v, const struct figures *f, FILE *out)
-{
-	static const char *const titles[] = {"engine", ">top-1", ">top-5", ">bytes that differ"};
-	struct ig_table *t = ig_table_new(titles, 4);
-	for (int k = 0; k < IG_ENGINE_COUNT; k++) {
-		if (!v->machine.use[k])
-			continue;
-		if (k == IG_ENGINE_NATIVE)
-			ig_table_cell(t, "native (%s)", v->s.target->name);
-		else
-			ig_table_cell(t, "%s", ig_engine_names[k]);
-		cell_share(t, f->top1[k]);
-		cell_share(t, f->top5[k]);
-		if (k > (int)f->quantized)
-			ig_table_cell(t, "%" PRId64, f->differing[k]);
-		else
-			ig_table_blank(t);
-	}
-	fprintf(out, "%" PRId64 " samples\n\n", v->n);
-	ig_table_print(t, out);
-	ig_table_free(t);
-	fputc('\n', out);
-	if (!isnan(f->agreement))
-		fprintf(out, "agreement with float  %.2f %%\n", 100 * f->agreement);
-	if (!isnan(f->loss))
-		fprintf(out, "loss of accuracy      %.2f %%\n", 100 * f->loss);
-	if (!isnan(f->mse))
-		fprintf(out, "outputs               SQNR %.2f dB, mean squared error %.4g\n", f->sqnr, f->mse);
-	for (int k = 0; k < IG_ENGINE_COUNT; k++)
-		if (f->differing[k])
-			fprintf(out, "%s differs from %s in %" PRId64 " samples: a defect of Intaglio\n", ig_engine_names[k], ig_engine_names[f->quantized],
-			        f->differing_samples[k]);
-	fprintf(out, "verdict               %s\n", f->pass ? "pass" : "fail");
-}
-
 /* ---- the command ---- */
 
-/* Labels of the slice that is evaluated. False after a diagnostic. */
-static bool read_labels(struct evaluation *v, int64_t **all)
+/* ---- labels and the metric ---- */
+
+static bool is_reconstruction(const struct ig_graph *g)
+{
+	return g->n_inputs == 1 && g->n_outputs == 1 && ig_elems(ig_vtype(g, g->input[0])) == ig_elems(ig_vtype(g, g->output[0])) &&
+	       ig_vtype(g, g->input[0])->dtype == IG_DT_F32 && strcmp(ig_attr_str(ig_def(g, g->input[0]), IG_A_LAYOUT, "nchw"), "nhwc") != 0;
+}
+
+/* What the score is; false: the output is none. */
+static bool find_score(struct ig_evaluation *v)
+{
+	int64_t n = outputs_elems(v->s.flt, 0);
+	v->score = n == 1 ? IG_SCORE_OUTPUT : n == 2 ? IG_SCORE_DIFFERENCE : IG_SCORE_RECONSTRUCTION;
+	return n <= 2 || is_reconstruction(v->s.flt);
+}
+
+/* By --metric, else by what the labels and the first output can be: tokens, a score against yes and no, classes. */
+static bool choose_metric(struct ig_evaluation *v, int64_t each)
+{
+	const char *word = ig_opt_str(v->s.o, IG_OPT_METRIC);
+	const struct ig_graph *g = v->s.flt;
+	if (!ig_opt_str(v->s.o, IG_OPT_LABELS))
+		v->metric = IG_METRIC_MSE;
+	else if (each > 1)
+		v->metric = IG_METRIC_PERPLEXITY;
+	else if (outputs_elems(g, 0) == 1 || (is_reconstruction(g) && outputs_elems(g, 0) > 2))
+		v->metric = IG_METRIC_AUC;
+	else
+		v->metric = IG_METRIC_TOP1;
+	for (int k = 0; word && k < IG_METRIC_COUNT; k++)
+		if (strcmp(word, ig_metric_names[k]) == 0)
+			v->metric = (enum ig_metric)k;
+	v->judged = word || v->metric != IG_METRIC_MSE;
+	v->probabilities = ig_def(g, g->output[0])->op == IG_OP_SOFTMAX;
+	if (v->metric != IG_METRIC_AUC || find_score(v))
+		return true;
+	ig_error(v->s.diag, ig_loc_file(v->s.diag, v->s.path),
+	         "AUC needs a score: an output of one or two numbers, or one that reconstructs the only input (float32, not nhwc)");
+	return false;
+}
+
+/* The numbers that labels may be: below this. 0 after a diagnostic. */
+static int64_t label_limit(struct ig_evaluation *v, const char *path, int64_t each)
+{
+	const struct ig_type *t = ig_vtype(v->s.flt, v->s.flt->output[0]);
+	v->positions = each;
+	v->classes = outputs_elems(v->s.flt, 0) / each;
+	if (each > 1 && (v->classes * each != outputs_elems(v->s.flt, 0) || v->classes != t->dim[t->rank - 1] || v->metric == IG_METRIC_AUC)) {
+		ig_error(v->s.diag, ig_loc_file(v->s.diag, path), "there are %" PRId64 " labels a sample, but the first output is %s, not [1, %" PRId64 ", classes]", each,
+		         ig_type_str(v->s.flt->arena, t), each);
+		return 0;
+	}
+	return v->metric == IG_METRIC_AUC ? 2 : v->classes;
+}
+
+static bool check_labels(struct ig_evaluation *v, const char *path, const int64_t *label, int64_t first, int64_t limit)
+{
+	struct ig_diag *d = v->s.diag;
+	bool seen[2] = {false, false};
+	for (int64_t i = first * v->positions; i < (first + v->n) * v->positions; i++) {
+		if (label[i] < -1 || label[i] >= limit) {
+			if (v->metric == IG_METRIC_AUC)
+				ig_error(d, ig_loc_file(d, path), "label %" PRId64 " is %" PRId64 ", but AUC is of labels 0 and 1 (-1: no label)", i, label[i]);
+			else
+				ig_error(d, ig_loc_file(d, path), "label %" PRId64 " is %" PRId64 ", but the model has %" PRId64 " classes (-1: no label)", i, label[i], limit);
+			return false;
+		}
+		if (label[i] >= 0)
+			seen[label[i] > 0] = true;
+	}
+	if (v->metric == IG_METRIC_AUC && !(seen[0] && seen[1])) {
+		ig_error(d, ig_loc_file(d, path), "AUC needs samples of both kinds, but all labels are the same");
+		return false;
+	}
+	return true;
+}
+
+/* Labels of the slice that is evaluated, and the metric. False after a diagnostic. */
+static bool read_labels(struct ig_evaluation *v, int64_t **all)
 {
 	const struct ig_opts *o = v->s.o;
 	const char *path = ig_opt_str(o, IG_OPT_LABELS);
 	struct ig_diag *d = v->s.diag;
-	int64_t n, first = ig_opt_given(o, IG_OPT_SAMPLES) ? o->number[IG_OPT_SAMPLES] : 0, classes = outputs_elems(v->s.flt, 0);
+	int64_t n, each = 1, first = ig_opt_given(o, IG_OPT_SAMPLES) ? o->number[IG_OPT_SAMPLES] : 0;
+	v->positions = 1;
+	v->classes = outputs_elems(v->s.flt, 0);
 	if (!path)
-		return true;
-	*all = ig_labels_read(path, &n, d);
+		return choose_metric(v, 1);
+	*all = ig_labels_read(path, &n, &each, d);
 	if (!*all)
 		return false;
 	if (n < first + v->n || (!ig_opt_given(o, IG_OPT_SAMPLES) && n != v->n)) {
 		ig_error(d, ig_loc_file(d, path), "there are %" PRId64 " labels for %" PRId64 " samples", n, first + v->n);
 		return false;
 	}
-	for (int64_t i = first; i < first + v->n; i++)
-		if ((*all)[i] < -1 || (*all)[i] >= classes) {
-			ig_error(d, ig_loc_file(d, path), "label %" PRId64 " is %" PRId64 ", but the model has %" PRId64 " classes (-1: no label)", i, (*all)[i], classes);
-			return false;
-		}
-	v->label = *all + first;
+	int64_t limit = choose_metric(v, each) ? label_limit(v, path, each) : 0;
+	if (limit == 0 || !check_labels(v, path, *all, first, limit))
+		return false;
+	v->label = *all + first * each;
 	return true;
 }
 
 /* Float values with statistics of calibration: their ranges in evaluation are compared with those. */
-static void find_watched(struct evaluation *v)
+static void find_watched(struct ig_evaluation *v)
 {
 	const struct ig_graph *g = v->s.flt;
 	if (!v->s.stats || !v->machine.use[IG_ENGINE_FLOAT])
@@ -315,7 +226,7 @@ static void find_watched(struct evaluation *v)
 	}
 }
 
-static void warn_shift(struct evaluation *v)
+static void warn_shift(struct ig_evaluation *v)
 {
 	for (int w = 1; w < v->jobs && v->watched.n; w++) {
 		for (int i = 0; i < v->watched.n; i++)
@@ -326,7 +237,7 @@ static void warn_shift(struct evaluation *v)
 		ig_warn_shift(v->s.stats, v->seen[0], v->s.diag);
 }
 
-static bool begin_workers(struct evaluation *v)
+static bool begin_workers(struct ig_evaluation *v)
 {
 	find_watched(v);
 	for (int k = 0; k < v->s.flt->n_outputs; k++)
@@ -349,7 +260,7 @@ static bool begin_workers(struct evaluation *v)
 	return true;
 }
 
-static void end_workers(struct evaluation *v)
+static void end_workers(struct ig_evaluation *v)
 {
 	for (int w = 0; w < v->jobs; w++) {
 		for (int k = 0; k < IG_ENGINE_COUNT; k++)
@@ -364,13 +275,13 @@ static void end_workers(struct evaluation *v)
 	free(v->record);
 }
 
-static int evaluate(struct evaluation *v, const bool *use)
+static int evaluate(struct ig_evaluation *v, const bool *use)
 {
 	struct ig_session *s = &v->s;
 	struct ig_out out;
 	if (!ig_session_load(s, s->o->args.v[0]) || !ig_session_float(s))
 		return IG_EXIT_DIAG;
-	if (quantized_engine(use) != IG_ENGINE_COUNT && (!ig_session_stats(s) || !ig_session_quantize(s)))
+	if (ig_eval_quantized(use) != IG_ENGINE_COUNT && (!ig_session_stats(s) || !ig_session_quantize(s)))
 		return IG_EXIT_DIAG;
 	int64_t *labels = NULL;
 	int status = IG_EXIT_DIAG;
@@ -378,12 +289,12 @@ static int evaluate(struct evaluation *v, const bool *use)
 	v->n = v->ds ? ig_dataset_count(v->ds) : 0;
 	if (v->ds && read_labels(v, &labels) && ig_machine_begin(&v->machine, s, use, false, v->n) && begin_workers(v) &&
 	    ig_samples_run(s, v->ds, v->jobs, "evaluating", eval_sample, v) && ig_out_open(&out, s->o, s->diag)) {
-		struct figures f = figures(v);
+		struct ig_figures f = ig_eval_figures(v);
 		warn_shift(v);
 		if (ig_opt_given(s->o, IG_OPT_JSON))
-			ig_json_print(report_json(v, &f), out.f);
+			ig_json_print(ig_eval_json(v, &f), out.f);
 		else
-			report_text(v, &f, out.f);
+			ig_eval_text(v, &f, out.f);
 		status = !ig_out_close(&out) ? IG_EXIT_DIAG : f.pass ? IG_EXIT_OK : IG_EXIT_VERDICT;
 	}
 	end_workers(v);
@@ -393,9 +304,26 @@ static int evaluate(struct evaluation *v, const bool *use)
 	return status;
 }
 
+static int check_metric(const struct ig_opts *o, const bool *use)
+{
+	const char *word = ig_opt_str(o, IG_OPT_METRIC);
+	int k = 0;
+	while (word && k < IG_METRIC_COUNT && strcmp(word, ig_metric_names[k]) != 0)
+		k++;
+	if (word && k == IG_METRIC_COUNT)
+		return ig_usage_error(o->cmd, "there is no metric '%s' (top1, mse, perplexity or auc)", word);
+	if (word && k == IG_METRIC_MSE && (!use[IG_ENGINE_FLOAT] || ig_eval_quantized(use) == IG_ENGINE_COUNT))
+		return ig_usage_error(o->cmd, "--metric mse needs the float engine and another one");
+	if (word && k != IG_METRIC_MSE && !ig_opt_given(o, IG_OPT_LABELS))
+		return ig_usage_error(o->cmd, "--metric %s needs --labels", word);
+	if (ig_opt_given(o, IG_OPT_TOP_K) && !ig_opt_given(o, IG_OPT_LABELS))
+		return ig_usage_error(o->cmd, "--top-k needs --labels");
+	return IG_EXIT_OK;
+}
+
 static int run(const struct ig_opts *o)
 {
-	struct evaluation v = {.n = 0};
+	struct ig_evaluation v = {.n = 0};
 	bool use[IG_ENGINE_COUNT];
 	int status = ig_session_check(o);
 	if (status != IG_EXIT_OK)
@@ -404,8 +332,10 @@ static int run(const struct ig_opts *o)
 		return ig_usage_error(o->cmd, "--data is missing");
 	if (!ig_engine_list(o, "float,reference,native", use))
 		return IG_EXIT_USAGE;
-	if (ig_opt_given(o, IG_OPT_MIN_AGREEMENT) && (!use[IG_ENGINE_FLOAT] || quantized_engine(use) == IG_ENGINE_COUNT))
+	if (ig_opt_given(o, IG_OPT_MIN_AGREEMENT) && (!use[IG_ENGINE_FLOAT] || ig_eval_quantized(use) == IG_ENGINE_COUNT))
 		return ig_usage_error(o->cmd, "--min-agreement needs the float engine and another one");
+	if ((status = check_metric(o, use)) != IG_EXIT_OK)
+		return status;
 	ig_session_begin(&v.s, o);
 	status = evaluate(&v, use);
 	ig_session_close(&v.s);
@@ -414,7 +344,9 @@ static int run(const struct ig_opts *o)
 
 static const struct ig_opt_use opts[] = {
 	{IG_OPT_DATA, NULL},
-	{IG_OPT_LABELS, "one integer label a sample (.npy; -1: not counted); without it only agreement and SQNR are judged"},
+	{IG_OPT_LABELS, "one integer label a sample, or a token (.npy; -1: not counted); without it only agreement and bytes are judged"},
+	{IG_OPT_METRIC, NULL},
+	{IG_OPT_TOP_K, NULL},
 	{IG_OPT_SAMPLES, NULL},
 	{IG_OPT_CALIBRATION, NULL},
 	{IG_OPT_CALIBRATION_SAMPLES, NULL},
@@ -436,12 +368,20 @@ const struct ig_command ig_cmd_eval = {
 	.name = "eval",
 	.args = "MODEL --data F",
 	.summary = "accuracy of the float and the quantized model, with a verdict",
-	.text = "Runs each sample through the engines and prints their top-1 and top-5 accuracy, how\n"
-	        "often the quantized model gives the float model's answer, and how exact its outputs\n"
-	        "are. The engines of the quantized model must give the same bytes.\n"
+	.text = "Runs each sample through the engines and prints how good their answers are, how often\n"
+	        "the quantized model gives the float model's answer, and how exact its outputs are,\n"
+	        "with 95 % intervals by a paired bootstrap of the samples. The engines of the\n"
+	        "quantized model must give the same bytes.\n"
 	        "\n"
-	        "The exit status is 3 when the loss of top-1 accuracy is above --max-loss, the\n"
-	        "agreement below --min-agreement, or bytes differ.\n",
+	        "The metric is top-1 accuracy of one label a sample; perplexity of one label a token\n"
+	        "(output [1, tokens, vocabulary], logits or softmax); AUC of labels 0 and 1 against an\n"
+	        "output of one number, or against the reconstruction error when the output has the\n"
+	        "input's size. The loss is the points that accuracy or AUC fall by, the share that\n"
+	        "perplexity grows by, or (--metric mse) the noise's share of the outputs' power.\n"
+	        "Below 1 % it is excellent, up to 2 % acceptable.\n"
+	        "\n"
+	        "The exit status is 3 when the loss is above --max-loss, the agreement below\n"
+	        "--min-agreement, or bytes differ.\n",
 	.examples = "  intaglio eval kws.ig --calibration calib.npy --data test.npy --labels test_labels.npy\n"
 	            "  intaglio eval kws.ig --calibration kws.state --data test.npy --engine float,reference,kir,native --json\n",
 	.min_args = 1,

@@ -32,6 +32,6 @@ int64_t ig_dataset_count(const struct ig_dataset *ds);
 bool ig_dataset_slice(struct ig_dataset *ds, int64_t first, int64_t last, struct ig_diag *d);
 /* Pointers to sample i's data in the inputs' types, valid until the next call. */
 const void *const *ig_dataset_sample(struct ig_dataset *ds, int64_t i);
-/* Labels: integers, one per sample. Caller frees. */
-int64_t *ig_labels_read(const char *path, int64_t *n, struct ig_diag *d);
+/* Labels: integers, one per sample, or with `each` that many per sample. Caller frees. */
+int64_t *ig_labels_read(const char *path, int64_t *n, int64_t *each, struct ig_diag *d);
 #endif

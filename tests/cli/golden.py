@@ -56,6 +56,8 @@ CASES = {
     "usage_dump_dir": "compile model.ig --dump-dir dumps",
     "usage_data": "eval model.ig",
     "usage_agreement": "eval model.ig --data test.npy --engine float --min-agreement 90%",
+    "usage_metric": "eval model.ig --data test.npy --metric f1",
+    "usage_metric_labels": "eval model.ig --data test.npy --metric auc",
     "usage_calls": "bench model.ig --calls 0",
     "usage_state": "calibrate model.ig calib.npy",
     "usage_calibrate_data": "calibrate model.ig -o x.state",
@@ -89,6 +91,12 @@ CASES = {
     "eval_float": "eval model.ig --data test.npy --labels test_labels.npy --engine float",
     "eval_bad_state": "eval model.ig --calibration dark.state --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_agreement": "eval model.ig --calibration dark.state --data test.npy --engine float,reference --min-agreement 99%",
+    "eval_top_k": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --top-k 2",
+    "eval_perplexity": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --metric perplexity",
+    "eval_mse": f"eval model.ig {STATE}--data test.npy --engine float,reference --metric mse",
+    "eval_auc": "eval one.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --json",
+    "eval_auc_labels": f"eval one.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_auc_score": f"eval model.ig {STATE}--data test.npy --labels is_one.npy --engine float,reference --metric auc",
     "eval_calibration_missing": "eval model.ig --data test.npy --engine float,reference",
     "compare": f"compare model.ig {STATE}--data test.npy --samples 0:100",
     "compare_worst_json": f"compare model.ig {STATE}--data test.npy --samples 0:100 --worst 2 --json",
@@ -108,6 +116,18 @@ RULES = """quantize {
   layer "fc"       skip
 }
 """
+
+
+def one_of_ten(path):
+    """The example with a single number as its output, how much an image looks like a 1; and labels that say of each whether it is one."""
+    model = (path / "model.ig").read_text()
+    model = model.replace("(probs: f32[1, 10])", "(one: f32[1, 1])").replace("probs = softmax(fc)", "one = slice(fc, starts: 1, ends: 2, axes: 1)")
+    (path / "one.ig").write_text(model)
+    labels = (path / "test_labels.npy").read_bytes()
+    values = 10 + int.from_bytes(labels[8:10], "little")
+    size = (len(labels) - values) // 500
+    numbers = (int.from_bytes(labels[i : i + size], "little") for i in range(values, len(labels), size))
+    (path / "is_one.npy").write_bytes(labels[:values] + b"".join((n == 1).to_bytes(size, "little") for n in numbers))
 
 
 def said(folder, args, command):
@@ -131,6 +151,7 @@ def main():
         (folder.path / "dark").write_bytes(bytes(range(100)) + bytes(99 * 64 - 36))  # a calibration that knows almost only dark images
         folder.run("calibrate", "model.ig", "dark:u8", "--samples", "10:100", "-o", "dark.state")
         write_npy(folder.path / "ramp.npy", "<f4", (3, 7), struct.pack("<21f", *((i - 8) * (1 + i % 7) / 16 for i in range(21))))
+        one_of_ten(folder.path)
         before = folder.names()
         for name, command in CASES.items():
             if args.names and name not in args.names:

@@ -213,17 +213,23 @@ static void reads_labels(void **state)
 	int64_t n;
 	for (size_t i = 0; i < IG_COUNTOF(forms); i++) {
 		write_npy(t, forms[i].descr, forms[i].shape, forms[i].data, forms[i].bytes);
-		int64_t *labels = ig_labels_read(t->path, &n, t->diag);
+		int64_t *labels = ig_labels_read(t->path, &n, NULL, t->diag);
 		assert_non_null(labels);
 		assert_true(n == 3 && labels[0] == 7 && labels[1] == 0 && labels[2] == 9);
 		free(labels);
 	}
 	write_npy(t, "<f4", "3,", (const float[]){1, 2, 3}, 12);
-	assert_null(ig_labels_read(t->path, &n, t->diag));
+	assert_null(ig_labels_read(t->path, &n, NULL, t->diag));
 	assert_true(temp_said(t, "labels must be integers, but the array holds float32"));
 	write_npy(t, "|u1", "3, 2", (const uint8_t[6]){0}, 6);
-	assert_null(ig_labels_read(t->path, &n, t->diag));
+	assert_null(ig_labels_read(t->path, &n, NULL, t->diag));
 	assert_true(temp_said(t, "labels must be one integer a sample, but the array has shape [3, 2]"));
+	int64_t each;
+	write_npy(t, "|u1", "3, 2", (const uint8_t[]){1, 2, 3, 4, 5, 6}, 6);
+	int64_t *labels = ig_labels_read(t->path, &n, &each, t->diag);
+	assert_non_null(labels);
+	assert_true(n == 3 && each == 2 && labels[0] == 1 && labels[5] == 6);
+	free(labels);
 	temp_free(t);
 }
 
