@@ -8,8 +8,12 @@ static bool add_state(struct ig_session *s, struct ig_stats *into, const char *p
 {
 	struct ig_stats *st = ig_stats_read(path, s->diag);
 	bool ok = st != NULL;
-	if (ok && st->weights_hash != s->model->graph->weights_hash) {
-		ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
+	if (ok && st->weights_hash != s->flt->weights_hash) {
+		if (st->weights_hash == s->model->graph->weights_hash)
+			ig_error(s->diag, ig_loc_file(s->diag, path),
+			         "this state was made without 'recover equalize', which scales what the layers compute; run 'intaglio calibrate' again with these rules");
+		else
+			ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
 		ok = false;
 	}
 	ok = ok && ig_stats_merge(into, st, s->diag);

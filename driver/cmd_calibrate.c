@@ -47,7 +47,7 @@ static bool calibrate(struct ig_session *s)
 	bool sliced = ig_opt_given(o, IG_OPT_SAMPLES);
 	if (!ig_session_load(s, o->args.v[0]) || !ig_session_float(s))
 		return false;
-	s->stats = ig_stats_new(s->model->graph->weights_hash);
+	s->stats = ig_stats_new(s->flt->weights_hash);
 	if (!ig_session_calibrate(s, s->stats, o->args.v + 1, o->args.n - 1, sliced ? o->number[IG_OPT_SAMPLES] : 0, sliced ? o->last[IG_OPT_SAMPLES] : -1) ||
 	    !ig_stats_write(s->stats, ig_opt_str(o, IG_OPT_OUTPUT), s->diag))
 		return false;

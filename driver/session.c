@@ -335,7 +335,7 @@ bool ig_session_stats(struct ig_session *s)
 		return false;
 	}
 	bool sliced = ig_opt_given(s->o, IG_OPT_CALIBRATION_SAMPLES);
-	s->stats = ig_stats_new(s->model->graph->weights_hash);
+	s->stats = ig_stats_new(s->flt->weights_hash);
 	return ig_session_calibrate(s, s->stats, s->o->value[IG_OPT_CALIBRATION].v, n, sliced ? s->o->number[IG_OPT_CALIBRATION_SAMPLES] : 0,
 	                            sliced ? s->o->last[IG_OPT_CALIBRATION_SAMPLES] : -1);
 }

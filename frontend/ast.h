@@ -88,12 +88,12 @@ struct ast_model {
 	struct ast_model *next;
 };
 
-enum ast_rule_kind { AST_RULE_DEFAULT, AST_RULE_TYPE, AST_RULE_MATCH, AST_RULE_ORDER, AST_RULE_LAYER };
+enum ast_rule_kind { AST_RULE_DEFAULT, AST_RULE_TYPE, AST_RULE_MATCH, AST_RULE_ORDER, AST_RULE_LAYER, AST_RULE_RECOVER };
 
 struct ast_rule {
 	enum ast_rule_kind kind;
 	struct ig_loc loc; /* of what it names, else of the word default */
-	const char *pattern;
+	const char *pattern; /* RECOVER: the method */
 	struct ast_expr *layer; /* LAYER: the string */
 	int64_t order;
 	struct ast_expr *config;

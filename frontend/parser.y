@@ -56,7 +56,7 @@ static void ig_yyerror(struct ast_span *at, void *scanner, struct parse_context 
 }
 
 %token <s> T_NAME "name" T_WEIGHTS "weights" T_MODEL "model" T_BLOCK "block" T_QUANTIZE "quantize" T_AS "as"
-%token <s> T_DEFAULT "default" T_TYPE "type" T_MATCH "match" T_LAYER "layer" T_ORDER "order" T_REPEAT "repeat" T_RETURN "return"
+%token <s> T_DEFAULT "default" T_TYPE "type" T_MATCH "match" T_LAYER "layer" T_ORDER "order" T_RECOVER "recover" T_REPEAT "repeat" T_RETURN "return"
 %token <i> T_INT "integer"
 %token <f> T_FLOAT "number"
 %token <s> T_TEXT "end of string" T_PIECE "piece of string" T_REGEX "regular expression"
@@ -454,6 +454,12 @@ rule
 		$$->config = $3;
 		$$->text = ig_parse_text(c, @3);
 	}
+	| T_RECOVER name {
+		$$ = NEW(ast_rule);
+		$$->kind = AST_RULE_RECOVER;
+		$$->pattern = $2;
+		$$->loc = ig_parse_loc(c, @2);
+	}
 	| error { $$ = NULL; }
 	;
 config
@@ -465,7 +471,7 @@ config
 	;
 
 name
-	: T_NAME | T_WEIGHTS | T_MODEL | T_BLOCK | T_QUANTIZE | T_AS | T_DEFAULT | T_TYPE | T_MATCH | T_LAYER | T_ORDER
+	: T_NAME | T_WEIGHTS | T_MODEL | T_BLOCK | T_QUANTIZE | T_AS | T_DEFAULT | T_TYPE | T_MATCH | T_LAYER | T_ORDER | T_RECOVER
 	;
 
 %%
@@ -520,7 +526,7 @@ static void collect_expected(const yypcontext_t *ctx, struct expectation *x)
 	}
 	for (int i = 0; i < n; i++) {
 		const char *t = expected_text(expected[i]);
-		bool word = expected[i] >= YYSYMBOL_T_WEIGHTS && expected[i] <= YYSYMBOL_T_ORDER;
+		bool word = expected[i] >= YYSYMBOL_T_WEIGHTS && expected[i] <= YYSYMBOL_T_RECOVER;
 		if (!t || (any_name && word) || (!newline && !any_name && expected[i] == YYSYMBOL_T_NEWLINE))
 			continue;
 		if (word)
@@ -571,7 +577,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 	}
 	if (near)
 		ig_error(c->diag, loc, "unexpected %s; did you mean '%s'?", found, near);
-	else if (x.n > 0 && x.n <= 6)
+	else if (x.n > 0 && x.n <= (x.n_words ? 8 : 6))
 		ig_error(c->diag, loc, "unexpected %s; expected %s", found, x.list);
 	else
 		ig_error(c->diag, loc, "unexpected %s", found);

@@ -154,6 +154,8 @@ static bool read_pattern(struct ig_qconfig_reader *r, const struct ast_rule *a, 
 		out->pattern = ig_arena_strdup(r->arena, a->pattern);
 		out->order = a->order > 1000000 ? 1000000 : (int)a->order;
 		return check_type(r, a);
+	case AST_RULE_RECOVER:
+		return false; /* no rule: read_recover */
 	case AST_RULE_LAYER:
 		if (!a->layer->a && *a->layer->s) {
 			out->pattern = ig_arena_strdup(r->arena, a->layer->s);
@@ -163,6 +165,20 @@ static bool read_pattern(struct ig_qconfig_reader *r, const struct ast_rule *a, 
 		return false;
 	}
 	return false;
+}
+
+static void read_recover(struct ig_qconfig_reader *r, const struct ast_rule *a, struct ig_qconfig_map *m)
+{
+	for (int i = 0; i < IG_RECOVER_COUNT; i++) {
+		if (strcmp(a->pattern, ig_recover_names[i]) != 0)
+			continue;
+		if (m->recover[i])
+			ig_error(r->diag, a->loc, "'recover %s' is given twice", a->pattern);
+		m->recover[i] = true;
+		m->recover_loc[i] = a->loc;
+		return;
+	}
+	ig_error(r->diag, a->loc, "there is no method '%s' to recover accuracy%s", a->pattern, ig_qconfig_near(r, a->pattern, ig_recover_names, IG_RECOVER_COUNT));
 }
 
 struct ig_qconfig_map *ig_qconfig_rules(const struct ast_file *f, struct ig_diag *d)
@@ -176,6 +192,10 @@ struct ig_qconfig_map *ig_qconfig_rules(const struct ast_file *f, struct ig_diag
 		ig_note(d, f->quantize->loc, "the first is here");
 	}
 	for (const struct ast_rule *a = f->quantize->rules; a; a = a->next) {
+		if (a->kind == AST_RULE_RECOVER) {
+			read_recover(&r, a, m);
+			continue;
+		}
 		struct ig_rule out = {.loc = a->loc, .text = ig_arena_strdup(m->arena, a->text)};
 		bool ok = read_pattern(&r, a, &out);
 		if (read_config(&r, a->config, &out.config) && ok)

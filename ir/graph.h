@@ -151,7 +151,7 @@ struct ig_graph {
 	const char **output_name;
 	int n_outputs;
 	unsigned facts; /* enum ig_fact bits that hold (passes/pass.h) */
-	uint64_t weights_hash; /* of the weights the model bound, before any pass */
+	uint64_t weights_hash; /* of the weights the model bound; equalization adds its scales: what statistics belong to */
 	struct ig_name_hint *hint; /* graph.c: where to go on counting for unique names */
 	int n_hints, cap_hints;
 };

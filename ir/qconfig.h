@@ -59,9 +59,14 @@ struct ig_rule {
 	struct ig_loc loc;
 	bool made; /* by an importer, not written by anybody: it may match nothing */
 };
+/* Methods that win back accuracy, of the whole graph. */
+enum ig_recover { IG_RECOVER_EQUALIZE, IG_RECOVER_COUNT };
+extern const char *const ig_recover_names[IG_RECOVER_COUNT];
 struct ig_qconfig_map {
 	struct ig_arena *arena;
 	IG_VEC(struct ig_rule) rules;
+	bool recover[IG_RECOVER_COUNT];
+	struct ig_loc recover_loc[IG_RECOVER_COUNT];
 };
 /* Presets by name; NULL: unknown. */
 const struct ig_qconfig *ig_qconfig_preset(const char *name);

@@ -11,6 +11,7 @@ static const struct ig_pass float_half[] = {
     {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
     {"fuse", "convolution + add + activation", IG_F_CANONICAL, IG_F_FUSED, 0, ig_pass_fuse},
     {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
+    {"equalize", "scales between layers, for `recover equalize`", IG_F_FUSED, 0, 0, ig_pass_equalize},
     {"map_qconfig", "which rule decides for each layer", IG_F_FUSED, IG_F_MAPPED, 0, ig_pass_map_qconfig},
 };
 static const struct ig_pass quantize_half[] = {

@@ -97,6 +97,8 @@ CASES = {
     "eval_auc": "eval one.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --json",
     "eval_auc_labels": f"eval one.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_auc_score": f"eval model.ig {STATE}--data test.npy --labels is_one.npy --engine float,reference --metric auc",
+    "eval_recover": "eval model.ig --qconfig recover.ig --calibration recover.state --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_recover_state": f"eval model.ig --qconfig recover.ig {STATE}--data test.npy --engine float,reference",
     "eval_calibration_missing": "eval model.ig --data test.npy --engine float,reference",
     "compare": f"compare model.ig {STATE}--data test.npy --samples 0:100",
     "compare_worst_json": f"compare model.ig {STATE}--data test.npy --samples 0:100 --worst 2 --json",
@@ -152,6 +154,8 @@ def main():
         folder.run("calibrate", "model.ig", "dark:u8", "--samples", "10:100", "-o", "dark.state")
         write_npy(folder.path / "ramp.npy", "<f4", (3, 7), struct.pack("<21f", *((i - 8) * (1 + i % 7) / 16 for i in range(21))))
         one_of_ten(folder.path)
+        (folder.path / "recover.ig").write_text("quantize {\n  default default\n  recover equalize\n}\n")
+        folder.run("calibrate", "model.ig", "calib.npy", "--qconfig", "recover.ig", "-o", "recover.state")
         before = folder.names()
         for name, command in CASES.items():
             if args.names and name not in args.names:

@@ -2,13 +2,14 @@
 """One preset for all five models, nothing skipped: accuracy and agreement with float at least what the project promises; the autoencoder's output
 no noisier than that of ONNX Runtime's own int8 (quantize_static: QDQ, per channel, u8 x s8, min-max, the same calibration samples).
 
-accuracy.py INTAGLIO [--table]: --table measures every range method instead, and judges nothing."""
+accuracy.py INTAGLIO [--table | --recovery]: --table measures every range method instead, --recovery the lines `recover`; they judge nothing."""
 import sys
 import tempfile
 from pathlib import Path
 
 import models
 
+RECOVER = ["equalize"]
 METHODS = ["default", "minmax", "histogram", "mse", "moving_average", "x86", "qnnpack", "onednn"]
 
 
@@ -16,6 +17,12 @@ def rules_of(method):
     if method in ("default", "x86", "qnnpack", "onednn"):
         return method
     return f"static(activations: {method}(u8), weights: minmax(s8, per_channel))"
+
+
+def cell(r):
+    top1 = r["engines"]["reference"].get("top1")
+    accuracy = f'{100 * top1:.1f} % ' if top1 is not None else ''
+    return f"{accuracy}{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB"
 
 
 def table(intaglio, data):
@@ -27,11 +34,19 @@ def table(intaglio, data):
             row = ""
             for m in models.MODELS:
                 r = models.evaluate(intaglio, m, data, "--qconfig", rules)
-                top1 = r["engines"]["reference"].get("top1")
-                accuracy = f'{100 * top1:.1f} % ' if top1 is not None else ''
-                cell = f"{accuracy}{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB"
-                row += f"{cell:>26}"
+                row += f"{cell(r):>26}"
         print(f"{method:16}{row}")
+
+
+def recovery(intaglio, data):
+    print(f"{'':36}" + "".join(f"{m.name:>26}" for m in models.MODELS))
+    for weights in ("per_tensor", "per_channel"):
+        for lines in ([], *([m] for m in RECOVER), RECOVER) if len(RECOVER) > 1 else ([], RECOVER):
+            with tempfile.TemporaryDirectory() as tmp:
+                rules = Path(tmp, "q.ig")
+                rules.write_text(f"quantize {{\n  default static(weights: minmax(s8, {weights}))\n" + "".join(f"  recover {m}\n" for m in lines) + "}\n")
+                row = "".join(f"{cell(models.evaluate(intaglio, m, data, '--qconfig', rules)):>26}" for m in models.MODELS)
+            print(f"{' + '.join([weights, *lines]):36}{row}", flush=True)
 
 
 def ort_int8_sqnr(model, data):
@@ -64,6 +79,8 @@ def main():
     intaglio, data = sys.argv[1], models.data_folder()
     if "--table" in sys.argv:
         return table(intaglio, data)
+    if "--recovery" in sys.argv:
+        return recovery(intaglio, data)
     failed = False
     for m in models.MODELS:
         r = models.evaluate(intaglio, m, data)

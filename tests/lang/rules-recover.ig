@@ -1,0 +1,6 @@
+quantize {
+  default default
+  recover equalise
+  recover equalize
+  recover equalize
+}
