@@ -577,7 +577,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 	}
 	if (near)
 		ig_error(c->diag, loc, "unexpected %s; did you mean '%s'?", found, near);
-	else if (x.n > 0 && x.n <= (x.n_words ? 8 : 6))
+	else if (x.n > 0 && (x.n <= 6 || x.n <= x.n_words + 1)) /* rules are longer, but all are keywords */
 		ig_error(c->diag, loc, "unexpected %s; expected %s", found, x.list);
 	else
 		ig_error(c->diag, loc, "unexpected %s", found);
