@@ -4,29 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/engine.h"
+#include "driver/isolate.h"
+#include "driver/metrics.h"
 #include "driver/report.h"
 #include "driver/samples.h"
-#include "ir/detmath.h"
 
 struct sums { /* over the elements of one value in one sample, or in all */
-	double signal, noise, norm, dot, worst;
+	struct ig_error_sums all; /* of the whole model: errors of earlier layers are in it */
+	double alone[IG_ALONE_COUNT]; /* noise when the layer is fed with the float model's values */
+	int64_t saturated;
 };
 struct pair { /* a value that both graphs store, by its name */
 	int in_float, in_quant; /* tensors of the engines */
+	struct ig_vid value; /* of the quantized graph */
 	const struct ig_node *node; /* of the quantized graph */
 	const char *name;
 	struct ig_type type; /* quantized */
 	struct ig_type from; /* of the float graph; that of a model which came quantized has integers as well */
 	int64_t elems;
+	float lo, hi; /* beyond these a float value is saturated */
 	struct sums total;
+	double key; /* what the report is sorted by */
 };
+enum sort { SORT_ALL, SORT_ALONE, SORT_WEIGHTS, SORT_ACTIVATIONS, SORT_COUNT };
+static const char *const sort_names[SORT_COUNT] = {"all", "alone", "weights", "activations"};
 struct comparison {
 	struct ig_session s;
 	struct ig_machine machine;
 	struct ig_dataset *ds;
 	IG_VEC(struct pair) pairs;
 	struct ig_engine *(*engine)[2]; /* by worker: float, reference */
+	struct ig_isolated *isolated;
+	struct ig_isolated_run **alone; /* by worker */
 	float **scratch;                /* by worker: two tensors as float */
 	void **raw;                     /* by worker: one as stored */
 	int64_t most;
@@ -35,6 +44,14 @@ struct comparison {
 	int64_t n;
 };
 
+static int64_t count_beyond(const float *x, int64_t n, float lo, float hi)
+{
+	int64_t count = 0;
+	for (int64_t i = 0; i < n; i++)
+		count += x[i] < lo || x[i] > hi;
+	return count;
+}
+
 static bool compare_sample(void *self, int worker, int64_t sample, const void *const *in)
 {
 	struct comparison *c = self;
@@ -42,6 +59,7 @@ static bool compare_sample(void *self, int worker, int64_t sample, const void *c
 	float *a = c->scratch[worker], *b = a + c->most;
 	if (!ig_engine_run(fe, in) || !ig_engine_run(qe, in))
 		return false;
+	ig_isolated_run(c->alone[worker], fe, in);
 	for (int k = 0; k < c->pairs.n; k++) {
 		const struct pair *p = &c->pairs.v[k];
 		struct sums *s = &c->sums[sample * c->pairs.n + k];
@@ -49,20 +67,33 @@ static bool compare_sample(void *self, int worker, int64_t sample, const void *c
 		ig_tensor_floats(ig_engine_graph(fe), &p->from, c->raw[worker], a);
 		ig_engine_tensor_read(qe, p->in_quant, c->raw[worker]);
 		ig_tensor_floats(ig_engine_graph(qe), &p->type, c->raw[worker], b);
-		for (int64_t i = 0; i < p->elems; i++) {
-			double x = (double)a[i], y = (double)b[i], e = fabs(y - x);
-			s->signal += x * x;
-			s->norm += y * y;
-			s->dot += x * y;
-			s->noise += e * e;
-			if (e > s->worst)
-				s->worst = e;
+		ig_error_add(&s->all, a, b, p->elems);
+		s->saturated = count_beyond(a, p->elems, p->lo, p->hi);
+		for (int w = 0; w < IG_ALONE_COUNT; w++) {
+			struct ig_error_sums e = {.signal = 0};
+			if (!ig_isolated_has(c->isolated, (enum ig_alone)w, p->value))
+				continue;
+			ig_isolated_floats(c->alone[worker], (enum ig_alone)w, p->value, b);
+			ig_error_add(&e, a, b, p->elems);
+			s->alone[w] = e.noise;
 		}
 	}
 	return true;
 }
 
 /* ---- which values can be compared ---- */
+
+/* What a quantized value can hold, and half a step that rounding takes. */
+static void set_range(struct pair *p, const struct ig_graph *g)
+{
+	const struct ig_qparam *q = ig_qparam(g, p->type.q);
+	p->lo = -INFINITY;
+	p->hi = INFINITY;
+	if (q && q->n == 1 && q->dynamic.i < 0) {
+		p->lo = ((float)(q->qmin - q->zero_point[0]) - 0.5f) * q->scale[0];
+		p->hi = ((float)(q->qmax - q->zero_point[0]) + 0.5f) * q->scale[0];
+	}
+}
 
 static void match_values(struct comparison *c)
 {
@@ -73,8 +104,10 @@ static void match_values(struct comparison *c)
 		p.name = ig_engine_tensor(qe, i, &p.type);
 		p.elems = ig_elems(&p.type);
 		for (int v = 0; v < g->n_values && !p.node; v++)
-			if (g->value[v].def.i >= 0 && !ig_node(g, g->value[v].def)->dead && strcmp(g->value[v].name, p.name) == 0)
+			if (g->value[v].def.i >= 0 && !ig_node(g, g->value[v].def)->dead && strcmp(g->value[v].name, p.name) == 0) {
 				p.node = ig_node(g, g->value[v].def);
+				p.value.i = v;
+			}
 		if (!p.node || p.node->op == IG_OP_INPUT)
 			continue;
 		for (int k = 0; k < ig_engine_tensors(fe); k++) {
@@ -83,6 +116,7 @@ static void match_values(struct comparison *c)
 				continue;
 			p.from = t;
 			p.in_float = k;
+			set_range(&p, g);
 			ig_vec_push(&c->pairs, p);
 			if (p.elems > c->most)
 				c->most = p.elems;
@@ -97,35 +131,50 @@ static void add_up(struct comparison *c)
 		for (int k = 0; k < c->pairs.n; k++) {
 			const struct sums *s = &c->sums[i * c->pairs.n + k];
 			struct sums *t = &c->pairs.v[k].total;
-			t->signal += s->signal;
-			t->noise += s->noise;
-			t->norm += s->norm;
-			t->dot += s->dot;
-			if (s->worst > t->worst)
-				t->worst = s->worst;
+			ig_error_merge(&t->all, &s->all);
+			t->saturated += s->saturated;
+			for (int w = 0; w < IG_ALONE_COUNT; w++)
+				t->alone[w] += s->alone[w];
 		}
 }
 
-static double sqnr(const struct sums *s)
+static double sqnr(const struct pair *p) { return ig_decibel(p->total.all.signal, p->total.all.noise); }
+
+/* NaN: cannot be said. */
+static double sqnr_alone(const struct comparison *c, const struct pair *p, enum ig_alone w)
 {
-	if (s->noise > 0 && s->signal > 0)
-		return 10 * (ig_det_log(s->signal / s->noise) / ig_det_log(10));
-	return s->noise > 0 ? -INFINITY : INFINITY;
+	return ig_isolated_has(c->isolated, w, p->value) ? ig_decibel(p->total.all.signal, p->total.alone[w]) : NAN;
 }
 
-static double cosine(const struct sums *s)
+static double saturated(const struct comparison *c, const struct pair *p)
 {
-	double d = ig_det_sqrt(s->signal) * ig_det_sqrt(s->norm);
-	return d > 0 ? s->dot / d : s->signal == s->norm ? 1 : 0;
+	return isinf(p->hi) ? NAN : (double)p->total.saturated / ((double)p->elems * (double)c->n);
 }
 
+/* Layers of which nothing can be said come last. */
 static int worst_first(const void *x, const void *y)
 {
 	const struct pair *a = x, *b = y;
-	double u = sqnr(&a->total), v = sqnr(&b->total);
-	if (u != v)
-		return u < v ? -1 : 1;
+	if (isnan(a->key) != isnan(b->key))
+		return isnan(a->key) ? 1 : -1;
+	if (a->key != b->key && !isnan(a->key))
+		return a->key < b->key ? -1 : 1;
 	return a->in_quant < b->in_quant ? -1 : a->in_quant > b->in_quant;
+}
+
+static void sort_pairs(struct comparison *c)
+{
+	const char *word = ig_opt_str(c->s.o, IG_OPT_SORT);
+	int by = SORT_ALL;
+	for (int k = 0; word && k < SORT_COUNT; k++)
+		if (strcmp(word, sort_names[k]) == 0)
+			by = k;
+	for (int i = 0; i < c->pairs.n; i++) {
+		struct pair *p = &c->pairs.v[i];
+		p->key = by == SORT_ALL ? sqnr(p) : sqnr_alone(c, p, (enum ig_alone)(by - SORT_ALONE));
+	}
+	if (c->pairs.n)
+		qsort(c->pairs.v, (size_t)c->pairs.n, sizeof *c->pairs.v, worst_first);
 }
 
 /* ---- report ---- */
@@ -141,9 +190,13 @@ static json_t *report_json(const struct comparison *c, int shown)
 		json_object_set_new(l, "value", json_string(p->name));
 		json_object_set_new(l, "op", json_string(ig_ops[p->node->op].name));
 		json_object_set_new(l, "type", json_string(ig_dtypes[p->type.dtype].name));
-		json_object_set_new(l, "sqnr_db", ig_json_share(sqnr(&p->total)));
-		json_object_set_new(l, "cosine", ig_json_share(cosine(&p->total)));
-		json_object_set_new(l, "max_error", ig_json_share(p->total.worst));
+		json_object_set_new(l, "sqnr_db", ig_json_share(sqnr(p)));
+		json_object_set_new(l, "cosine", ig_json_share(ig_error_cosine(&p->total.all)));
+		json_object_set_new(l, "max_error", ig_json_share(p->total.all.worst));
+		json_object_set_new(l, "saturated", ig_json_share(saturated(c, p)));
+		json_object_set_new(l, "alone_sqnr_db", ig_json_share(sqnr_alone(c, p, IG_ALONE_LAYER)));
+		json_object_set_new(l, "weights_sqnr_db", ig_json_share(sqnr_alone(c, p, IG_ALONE_WEIGHTS)));
+		json_object_set_new(l, "activations_sqnr_db", ig_json_share(sqnr_alone(c, p, IG_ALONE_ACTIVATIONS)));
 		if (p->node->loc.file) {
 			json_object_set_new(l, "file", json_string(p->node->loc.file));
 			json_object_set_new(l, "line", json_integer(p->node->loc.line));
@@ -154,22 +207,35 @@ static json_t *report_json(const struct comparison *c, int shown)
 	return root;
 }
 
+static void cell_db(struct ig_table *t, double db)
+{
+	if (isnan(db))
+		ig_table_blank(t);
+	else if (isinf(db))
+		ig_table_cell(t, "%s", db > 0 ? "exact" : "-inf");
+	else
+		ig_table_cell(t, "%.2f", db);
+}
+
 static void report_text(const struct comparison *c, int shown, FILE *out)
 {
-	static const char *const titles[] = {"layer", "operation", "type", ">SQNR dB", ">cosine", ">max error", "source"};
-	struct ig_table *t = ig_table_new(titles, 7);
+	static const char *const titles[] = {"layer", "operation", "type", ">SQNR dB", ">cosine", ">max error", ">saturated", ">alone dB", ">weights dB",
+	                                     ">activations dB", "source"};
+	struct ig_table *t = ig_table_new(titles, (int)IG_COUNTOF(titles));
 	for (int i = 0; i < shown; i++) {
 		const struct pair *p = &c->pairs.v[i];
-		double db = sqnr(&p->total);
 		ig_table_cell(t, "%s", p->node->name);
 		ig_table_cell(t, "%s", ig_ops[p->node->op].name);
 		ig_table_cell(t, "%s", ig_dtypes[p->type.dtype].name);
-		if (isinf(db))
-			ig_table_cell(t, "%s", db > 0 ? "exact" : "-inf");
+		cell_db(t, sqnr(p));
+		ig_table_cell(t, "%.6f", ig_error_cosine(&p->total.all));
+		ig_table_cell(t, "%.4g", p->total.all.worst);
+		if (isnan(saturated(c, p)))
+			ig_table_blank(t);
 		else
-			ig_table_cell(t, "%.2f", db);
-		ig_table_cell(t, "%.6f", cosine(&p->total));
-		ig_table_cell(t, "%.4g", p->total.worst);
+			ig_table_cell(t, "%.2f %%", 100 * saturated(c, p));
+		for (int w = 0; w < IG_ALONE_COUNT; w++)
+			cell_db(t, sqnr_alone(c, p, (enum ig_alone)w));
 		if (p->node->loc.file && p->node->loc.line > 0)
 			ig_table_cell(t, "%s:%d", p->node->loc.file, p->node->loc.line);
 		else
@@ -188,8 +254,7 @@ static bool report(struct comparison *c)
 	if (ig_opt_given(o, IG_OPT_WORST) && o->number[IG_OPT_WORST] < shown)
 		shown = (int)o->number[IG_OPT_WORST];
 	add_up(c);
-	if (c->pairs.n)
-		qsort(c->pairs.v, (size_t)c->pairs.n, sizeof *c->pairs.v, worst_first);
+	sort_pairs(c);
 	if (!ig_out_open(&out, o, c->s.diag))
 		return false;
 	if (ig_opt_given(o, IG_OPT_JSON))
@@ -213,6 +278,11 @@ static bool begin_workers(struct comparison *c)
 			return false;
 	}
 	match_values(c);
+	c->isolated = ig_isolated_new(&c->s, c->engine[0][0]);
+	c->alone = ig_xcalloc((size_t)c->jobs, sizeof *c->alone);
+	for (int w = 0; w < c->jobs; w++)
+		if (!(c->alone[w] = ig_isolated_run_new(c->isolated)))
+			return false;
 	c->scratch = ig_xcalloc((size_t)c->jobs, sizeof *c->scratch);
 	c->raw = ig_xcalloc((size_t)c->jobs, sizeof *c->raw);
 	for (int w = 0; w < c->jobs; w++) {
@@ -230,14 +300,25 @@ static void end_workers(struct comparison *c)
 	for (int w = 0; w < c->jobs; w++) {
 		ig_engine_free(c->engine[w][0]);
 		ig_engine_free(c->engine[w][1]);
+		ig_isolated_run_free(c->alone ? c->alone[w] : NULL);
 		free(c->scratch ? c->scratch[w] : NULL);
 		free(c->raw ? c->raw[w] : NULL);
 	}
 	free(c->engine);
+	free(c->alone);
+	ig_isolated_free(c->isolated);
 	free(c->scratch);
 	free(c->raw);
 	free(c->sums);
 	ig_vec_free(&c->pairs);
+}
+
+static bool knows_sort(const char *word)
+{
+	for (int k = 0; word && k < SORT_COUNT; k++)
+		if (strcmp(word, sort_names[k]) == 0)
+			return true;
+	return !word;
 }
 
 static int run(const struct ig_opts *o)
@@ -247,6 +328,8 @@ static int run(const struct ig_opts *o)
 	struct ig_session *s = &c.s;
 	if (!ig_opt_given(o, IG_OPT_DATA))
 		return ig_usage_error(o->cmd, "--data is missing");
+	if (!knows_sort(ig_opt_str(o, IG_OPT_SORT)))
+		return ig_usage_error(o->cmd, "there is no order '%s' (all, alone, weights or activations)", ig_opt_str(o, IG_OPT_SORT));
 	ig_session_begin(s, o);
 	bool ok = ig_session_prepare(s, o->args.v[0]) && (c.ds = ig_session_data(s, true)) != NULL;
 	c.n = ok ? ig_dataset_count(c.ds) : 0;
@@ -267,6 +350,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_QCONFIG, NULL},
 	{IG_OPT_DIM, NULL},
 	{IG_OPT_WORST, NULL},
+	{IG_OPT_SORT, NULL},
 	{IG_OPT_JOBS, NULL},
 	{IG_OPT_OUTPUT, NULL},
 	{IG_OPT_VERIFY, NULL},
@@ -279,8 +363,12 @@ const struct ig_command ig_cmd_compare = {
 	.args = "MODEL --data F",
 	.summary = "float against quantized, layer by layer, worst first",
 	.text = "Runs each sample through the float and the quantized model and compares the result\n"
-	        "of each layer: signal to quantization noise, cosine, and the largest error. Errors\n"
-	        "of earlier layers are in those of later ones.\n",
+	        "of each layer: signal to quantization noise, cosine, the largest error, and the share\n"
+	        "of float values beyond the quantized range. Errors of earlier layers are in these.\n"
+	        "\n"
+	        "Then each layer by itself, fed with the float model's values: the noise of the layer\n"
+	        "as it is quantized (alone), of its quantized weights, and of rounding its operands\n"
+	        "and its result (activations).\n",
 	.examples = "  intaglio compare kws.ig --calibration calib.npy --data test.npy --samples 0:100 --worst 5\n",
 	.min_args = 1,
 	.max_args = 1,

@@ -567,6 +567,31 @@ def test_eval_json(f):
     check(said["samples"] == 500 and said["verdict"] == "pass", "samples, verdict")
 
 
+def test_compare_alone(f):
+    """A layer alone is as it is in a model of which only it is quantized; its error is that of weights and activations together."""
+    def layers(*options):
+        done = f.run("compare", "model.ig", *STATE, "--data", "test.npy", "--json", *options)
+        good(done, f"compare {options}")
+        return {r["name"]: r for r in json.loads(done.stdout)["layers"]}
+
+    power = lambda db: 0 if db is None else 10 ** (-db / 10)
+    whole = layers()
+    check(len(whole) == 10 and all(r["line"] > 0 and r["file"] == "model.ig" for r in whole.values()), f"layers {list(whole)}")
+    for name in ("conv1", "x"):  # nothing comes before these
+        check(whole[name]["alone_sqnr_db"] == whole[name]["sqnr_db"], f"{name} alone is {whole[name]['alone_sqnr_db']}, not {whole[name]['sqnr_db']}")
+    for name, r in whole.items():
+        parts = power(r["weights_sqnr_db"]) + power(r["activations_sqnr_db"])
+        check(0.8 * parts <= power(r["alone_sqnr_db"]) <= 1.25 * parts, f"{name}: alone {r['alone_sqnr_db']} dB of {r['weights_sqnr_db']}, {r['activations_sqnr_db']}")
+        check(r["type"] == "f32" or 0 <= r["saturated"] < 0.001, f"{name}: {r['saturated']} saturated")
+    (f.path / "only.ig").write_text('quantize {\n  default skip\n  layer "res.conv1" default\n  layer "res.conv2" default\n}\n')
+    only = layers("--qconfig", "only.ig")  # the second one, so that the first one's result is quantized
+    check(only["res.conv1"]["sqnr_db"] == whole["res.conv1"]["alone_sqnr_db"], f"{only['res.conv1']['sqnr_db']} dB, alone {whole['res.conv1']['alone_sqnr_db']}")
+    for name in ("conv1", "pw", "fc"):  # the others compute what the float model computes
+        check(only[name]["type"] == "f32" and only[name]["alone_sqnr_db"] is None, f"{name} in float: {only[name]['alone_sqnr_db']} dB")
+    check(layers("--jobs", "3") == whole, "compare with other threads")
+    (f.path / "only.ig").unlink()
+
+
 def test_json(f):
     """Every --json is one valid document, and diagnostics are one object a line."""
     good(f.run("compile", "model.ig", *STATE, "--target", "x86-64-v3", "-o", "j", "--quiet"), "compile")

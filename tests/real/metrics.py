@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The measures of eval on real models against what ONNX Runtime's float outputs give in NumPy and scikit-learn: accuracy (kws), AUC of the reconstruction
-error (ad; half the windows disturbed), perplexity (stories260K); and their intervals against a bootstrap by NumPy.
+error (ad; half the windows disturbed), perplexity (stories260K); and their intervals against a bootstrap by NumPy. compare: the
+error of a layer's weights alone.
 
 metrics.py INTAGLIO"""
 import json
@@ -97,17 +98,33 @@ def stories(intaglio, data):
     check("stories260K loss", r["loss"], r["engines"]["reference"]["perplexity"] / r["engines"]["float"]["perplexity"] - 1, 1e-6)
 
 
+def weights_alone(intaglio, data):
+    """The first layer of ad with weights rounded by NumPy (each row to -127..127 by its largest magnitude), on its float input."""
+    import numpy as np
+    from safetensors.numpy import load_file
+    x, w = np.load(data / "ad/test.npy").astype(np.float64), load_file(data / "ad/weights.safetensors")
+    weight, bias = w["fc1.weight"].astype(np.float32), w["fc1.bias"].astype(np.float64)
+    scale = np.abs(weight).max(1, keepdims=True) / np.float32(127)
+    rounded = np.clip(np.rint(weight / scale), -127, 127).astype(np.float64) * scale
+    want, got = (np.maximum(x @ m.T.astype(np.float64) + bias, 0) for m in (weight, rounded))
+    r = json.loads(models.run([intaglio, "compare", models.SOURCE / "examples/ad/model.ig", "--calibration", data / "ad/calib.npy", "--data",
+                               data / "ad/test.npy", "--json", "--quiet"]))
+    said = {layer["name"]: layer["weights_sqnr_db"] for layer in r["layers"]}
+    check("ad fc1 weights alone, dB", said["fc1"], 10 * np.log10((want**2).sum() / ((want - got) ** 2).sum()), 0.01)
+
+
 def main():
     intaglio, data = sys.argv[1], models.data_folder()
     kws(intaglio, data)
     with tempfile.TemporaryDirectory() as tmp:
         ad(intaglio, data, Path(tmp))
     stories(intaglio, data)
+    weights_alone(intaglio, data)
     for name in failed:
         print("FAILED:", name)
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    models.env.need("numpy", "sklearn", "onnx", "onnxruntime")
+    models.env.need("numpy", "sklearn", "onnx", "onnxruntime", "safetensors")
     sys.exit(main())
