@@ -159,8 +159,8 @@ static int64_t label_limit(struct ig_evaluation *v, const char *path, int64_t ea
 	v->positions = each;
 	v->classes = outputs_elems(v->s.flt, 0) / each;
 	if (each > 1 && (v->classes * each != outputs_elems(v->s.flt, 0) || v->classes != t->dim[t->rank - 1] || v->metric == IG_METRIC_AUC)) {
-		ig_error(v->s.diag, ig_loc_file(v->s.diag, path), "there are %" PRId64 " labels a sample, but the first output is %s, not [1, %" PRId64 ", classes]", each,
-		         ig_type_str(v->s.flt->arena, t), each);
+		ig_error(v->s.diag, ig_loc_file(v->s.diag, path), "there are %" PRId64 " labels a sample, but the first output is %s, not [1, %" PRId64 ", classes]%s", each,
+		         ig_type_str(v->s.flt->arena, t), each, each == outputs_elems(v->s.flt, 0) ? "; for one-hot rows save a.argmax(1)" : "");
 		return 0;
 	}
 	return v->metric == IG_METRIC_AUC ? 2 : v->classes;

@@ -95,6 +95,9 @@ CASES = {
     "eval_top_k": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --top-k 2",
     "eval_perplexity": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --metric perplexity",
     "eval_mse": f"eval model.ig {STATE}--data test.npy --engine float,reference --metric mse",
+    "eval_uncertain": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --metric perplexity --max-loss 0.05%",
+    "eval_tokens": f"eval model.ig {STATE}--data test.npy --labels tokens.npy --engine float,reference",
+    "eval_two": "eval two.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --metric auc",
     "eval_auc": "eval one.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --json",
     "eval_auc_labels": f"eval one.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_auc_score": f"eval model.ig {STATE}--data test.npy --labels is_one.npy --engine float,reference --metric auc",
@@ -124,10 +127,13 @@ RULES = """quantize {
 
 
 def one_of_ten(path):
-    """The example with a single number as its output, how much an image looks like a 1; and labels that say of each whether it is one."""
+    """The example with a single number as its output, how much an image looks like a 1, and with two, how much like a 7 and a 1; and labels that say of each
+    whether it is one."""
     model = (path / "model.ig").read_text()
     model = model.replace("(probs: f32[1, 10])", "(one: f32[1, 1])").replace("probs = softmax(fc)", "one = slice(fc, starts: 1, ends: 2, axes: 1)")
     (path / "one.ig").write_text(model)
+    (path / "two.ig").write_text(model.replace("one: f32[1, 1]", "one: f32[1, 2]").replace("starts: 1, ends: 2", "starts: 7, ends: 0, steps: -6"))
+    write_npy(path / "tokens.npy", "|u1", (500, 3), bytes(1500))
     labels = (path / "test_labels.npy").read_bytes()
     values = 10 + int.from_bytes(labels[8:10], "little")
     size = (len(labels) - values) // 500
