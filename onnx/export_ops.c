@@ -217,6 +217,11 @@ static const char *number_of(struct ig_onnx_export *x, const struct ig_node *n)
 		return y;
 	case IG_OP_SIGMOID: return simple(x, n, "Sigmoid");
 	case IG_OP_TANH: return simple(x, n, "Tanh");
+	case IG_OP_HARD_SIGMOID:
+		y = simple(x, n, "HardSigmoid");
+		ig_ox_attr_float(x, "alpha", ig_attr_float(n, IG_A_ALPHA, 0.2));
+		ig_ox_attr_float(x, "beta", ig_attr_float(n, IG_A_BETA, 0.5));
+		return y;
 	case IG_OP_HARD_SWISH: return simple(x, n, "HardSwish");
 	case IG_OP_ADD: return activation(x, n, simple(x, n, "Add"));
 	case IG_OP_SUB: return activation(x, n, simple(x, n, "Sub"));

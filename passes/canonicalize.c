@@ -1,5 +1,6 @@
 /* One form for each thing, so that later passes have one case to look for:
    - a conv2d with as many groups as channels in and out is a depthwise_conv2d;
+   - a transpose of a transpose is one;
    - reshape, flatten, transpose, slice, pad and concat that change nothing go away;
    - a mean over height and width that keeps its axes is a global_avg_pool, which has an int8 form;
    - a pad with +0 whose only reader is a convolution (or an average pool that counts padding) is that node's padding: the same additions of +0. */
@@ -8,6 +9,15 @@
 #include "passes/rewrite.h"
 
 #include <math.h>
+
+/* ONNX: no perm reverses. */
+static void get_perm(const struct ig_node *n, int rank, int64_t *perm)
+{
+	for (int i = 0; i < rank; i++)
+		perm[i] = rank - 1 - i;
+	if (ig_attr(n, IG_A_PERM))
+		ig_attr_ints(n, IG_A_PERM, 0, perm, rank);
+}
 
 static bool is_identity(const struct ig_graph *g, const struct ig_node *n)
 {
@@ -22,10 +32,7 @@ static bool is_identity(const struct ig_graph *g, const struct ig_node *n)
 	case IG_OP_CONCAT:
 		return n->n_in == 1;
 	case IG_OP_TRANSPOSE:
-		for (int i = 0; i < x->rank; i++)
-			v[i] = x->rank - 1 - i; /* ONNX: no perm reverses */
-		if (ig_attr(n, IG_A_PERM))
-			ig_attr_ints(n, IG_A_PERM, 0, v, x->rank);
+		get_perm(n, x->rank, v);
 		for (int i = 0; i < x->rank; i++)
 			if (v[i] != i)
 				return false;
@@ -126,6 +133,22 @@ static bool merge_pad(struct ig_graph *g, struct ig_nid id)
 	return true;
 }
 
+static void merge_transpose(struct ig_graph *g, struct ig_nid id)
+{
+	struct ig_vid x = ig_node(g, id)->in[0];
+	struct ig_nid first = ig_value(g, x)->def;
+	int64_t a[IG_MAX_RANK], b[IG_MAX_RANK], perm[IG_MAX_RANK];
+	int rank = ig_vtype(g, x)->rank;
+	if (ig_node(g, first)->op != IG_OP_TRANSPOSE || ig_graph_only_user(g, x).i < 0)
+		return;
+	get_perm(ig_node(g, first), rank, a);
+	get_perm(ig_node(g, id), rank, b);
+	for (int i = 0; i < rank; i++)
+		perm[i] = a[b[i]];
+	ig_take_over(g, id, first);
+	ig_attr_set_ints(g, id, IG_A_PERM, perm, rank);
+}
+
 bool ig_pass_canonicalize(struct ig_graph *g, struct ig_context *c)
 {
 	(void)c;
@@ -134,6 +157,8 @@ bool ig_pass_canonicalize(struct ig_graph *g, struct ig_context *c)
 		struct ig_node *n = ig_node(g, id);
 		to_depthwise(g, id);
 		to_global_pool(g, id);
+		if (n->op == IG_OP_TRANSPOSE)
+			merge_transpose(g, id);
 		if (n->n_in >= 1 && is_identity(g, n) && !ig_graph_is_output(g, n->out[0]))
 			drop(g, id);
 		else if (n->op == IG_OP_PAD)

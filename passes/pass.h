@@ -29,6 +29,8 @@ struct ig_pass {
 };
 bool ig_pass_canonicalize(struct ig_graph *g, struct ig_context *c); /* identity ops away, conv2d with groups == channels -> depthwise_conv2d, relu/relu6 -> clip bounds form ... */
 bool ig_pass_fold_constants(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_recognize(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_fold_affine(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_expand_transposed(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_batch_norm(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_dce(struct ig_graph *g, struct ig_context *c);
