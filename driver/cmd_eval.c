@@ -128,7 +128,7 @@ static bool find_score(struct ig_evaluation *v)
 }
 
 /* By --metric, else by what the labels and the first output can be: tokens, a score against yes and no, classes. */
-static bool choose_metric(struct ig_evaluation *v, int64_t each)
+static bool choose_metric(struct ig_evaluation *v, int64_t each, bool binary)
 {
 	const char *word = ig_opt_str(v->s.o, IG_OPT_METRIC);
 	const struct ig_graph *g = v->s.flt;
@@ -136,7 +136,7 @@ static bool choose_metric(struct ig_evaluation *v, int64_t each)
 		v->metric = IG_METRIC_MSE;
 	else if (each > 1)
 		v->metric = IG_METRIC_PERPLEXITY;
-	else if (outputs_elems(g, 0) == 1 || (is_reconstruction(g) && outputs_elems(g, 0) > 2))
+	else if (outputs_elems(g, 0) == 1 || (binary && is_reconstruction(g) && outputs_elems(g, 0) > 2))
 		v->metric = IG_METRIC_AUC;
 	else
 		v->metric = IG_METRIC_TOP1;
@@ -198,7 +198,7 @@ static bool read_labels(struct ig_evaluation *v, int64_t **all)
 	v->positions = 1;
 	v->classes = outputs_elems(v->s.flt, 0);
 	if (!path)
-		return choose_metric(v, 1);
+		return choose_metric(v, 1, false);
 	*all = ig_labels_read(path, &n, &each, d);
 	if (!*all)
 		return false;
@@ -206,7 +206,10 @@ static bool read_labels(struct ig_evaluation *v, int64_t **all)
 		ig_error(d, ig_loc_file(d, path), "there are %" PRId64 " labels for %" PRId64 " samples", n, first + v->n);
 		return false;
 	}
-	int64_t limit = choose_metric(v, each) ? label_limit(v, path, each) : 0;
+	bool binary = true; /* so that a classifier with as many classes as inputs is none that reconstructs */
+	for (int64_t i = first * each; i < (first + v->n) * each; i++)
+		binary = binary && (*all)[i] <= 1;
+	int64_t limit = choose_metric(v, each, binary) ? label_limit(v, path, each) : 0;
 	if (limit == 0 || !check_labels(v, path, *all, first, limit))
 		return false;
 	v->label = *all + first * each;

@@ -98,6 +98,7 @@ CASES = {
     "eval_uncertain": f"eval model.ig {STATE}--data test.npy --labels test_labels.npy --engine float,reference --metric perplexity --max-loss 0.05%",
     "eval_tokens": f"eval model.ig {STATE}--data test.npy --labels tokens.npy --engine float,reference",
     "eval_two": "eval two.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --metric auc",
+    "eval_same_size": "eval same.ig --data points.npy --labels largest.npy --engine float",
     "eval_auc": "eval one.ig --calibration calib.npy --data test.npy --labels is_one.npy --engine float,reference --json",
     "eval_auc_labels": f"eval one.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_auc_score": f"eval model.ig {STATE}--data test.npy --labels is_one.npy --engine float,reference --metric auc",
@@ -133,6 +134,9 @@ def one_of_ten(path):
     model = model.replace("(probs: f32[1, 10])", "(one: f32[1, 1])").replace("probs = softmax(fc)", "one = slice(fc, starts: 1, ends: 2, axes: 1)")
     (path / "one.ig").write_text(model)
     (path / "two.ig").write_text(model.replace("one: f32[1, 1]", "one: f32[1, 2]").replace("starts: 1, ends: 2", "starts: 7, ends: 0, steps: -6"))
+    (path / "same.ig").write_text("model same(x: f32[1, 3]) -> (y: f32[1, 3]) { y = softmax(x) }\n")  # as many classes as inputs: no autoencoder
+    write_npy(path / "points.npy", "<f4", (3, 3), struct.pack("<9f", 1, 2, 3, 6, 5, 4, 8, 9, 7))
+    write_npy(path / "largest.npy", "|u1", (3,), bytes([2, 0, 0]))
     write_npy(path / "tokens.npy", "|u1", (500, 3), bytes(1500))
     labels = (path / "test_labels.npy").read_bytes()
     values = 10 + int.from_bytes(labels[8:10], "little")
