@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/interp.h"
+#include "ir/number.h"
 
 struct fed { /* an input that was added */
 	int tensor; /* of the float engine */
@@ -156,6 +157,29 @@ static struct ig_vid dequantized(struct ig_graph *g, const struct ig_graph *q, s
 	return ig_graph_constant(g, IG_NONODE, "alone", IG_NOLOC, f);
 }
 
+/* The bias that layer n of the quantized graph adds, as a constant of graph g: integers are at the scale of the sums (docs/numerics.md). */
+static struct ig_vid dequantized_bias(struct ig_graph *g, const struct ig_graph *q, const struct ig_node *n)
+{
+	const struct ig_tensor *t = ig_const_data(q, n->in[2]);
+	const struct ig_qparam *x = ig_qparam(q, ig_vtype(q, n->in[0])->q), *w = ig_qparam(q, ig_vtype(q, n->in[1])->q);
+	struct ig_type type = t->type;
+	type.dtype = IG_DT_F32;
+	struct ig_tensor *f = ig_tensor_new(g->arena, &type);
+	for (int64_t c = 0, count = ig_elems(&type); c < count; c++) {
+		double scale = t->type.dtype == IG_DT_I32 ? (double)x->scale[0] * (double)w->scale[w->n > 1 ? c : 0] : 1;
+		((float *)f->data)[c] = (float)(ig_get_double(t, c) * scale);
+	}
+	return ig_graph_constant(g, IG_NONODE, "alone", IG_NOLOC, f);
+}
+
+static bool has_bias(const struct ig_graph *q, const struct ig_node *n, const struct ig_type *like)
+{
+	const struct ig_tensor *t = ig_ops[n->op].quant == IG_QC_COMPUTE && n->n_in > 2 ? ig_const_data(q, n->in[2]) : NULL;
+	const struct ig_qparam *x = ig_qparam(q, ig_vtype(q, n->in[0])->q), *w = ig_qparam(q, ig_vtype(q, n->in[1])->q);
+	return t && x && x->n == 1 && w && (w->n == 1 || w->n == ig_elems(&t->type)) && ig_type_same_shape(&t->type, like) && t->type.q.i < 0 &&
+	       (t->type.dtype == IG_DT_I32 || t->type.dtype == IG_DT_F32);
+}
+
 /* The layer of the float graph that a quantized one is made from; none when it has another form. */
 static struct ig_nid float_layer(const struct ig_graph *f, const struct ig_graph *q, struct ig_nid id)
 {
@@ -190,6 +214,8 @@ static bool cut_operands(struct ig_isolated *k, struct cut *c, struct ig_nid to,
 			rounded = rounded || swap;
 			if (swap)
 				v = dequantized(c->g, q, n->in[i]);
+			else if (which == IG_ALONE_WEIGHTS && i == 2 && has_bias(q, n, ig_vtype(f, v)))
+				v = dequantized_bias(c->g, q, n);
 		} else if (ig_def(f, v)->op != IG_OP_INPUT || has.i >= 0) {
 			v = source_of(k, c, v);
 			if (v.i < 0)

@@ -5,7 +5,7 @@
 
 enum ig_alone {
 	IG_ALONE_LAYER,       /* the layer as it is quantized; all others in float */
-	IG_ALONE_WEIGHTS,     /* the float layer with the quantized weights */
+	IG_ALONE_WEIGHTS,     /* the float layer with the quantized weights and bias */
 	IG_ALONE_ACTIVATIONS, /* the float layer; its operands and its result rounded as the quantized layer's are */
 	IG_ALONE_COUNT
 };
