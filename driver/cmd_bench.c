@@ -235,7 +235,7 @@ static void cpu_name(char *name, size_t size)
 		fclose(f);
 }
 
-static void print_json(const struct bench *b)
+static void print_json(const struct bench *b, FILE *out)
 {
 	char cpu[128];
 	json_t *root = json_object(), *latency = json_object(), *layers = json_array(), *levels = json_array(), *peak = json_object();
@@ -273,24 +273,24 @@ static void print_json(const struct bench *b)
 		json_array_append_new(layers, o);
 	}
 	json_object_set_new(root, "layers", layers);
-	ig_json_print(root, stdout);
+	ig_json_print(root, out);
 }
 
-static void print_text(const struct bench *b)
+static void print_text(const struct bench *b, FILE *out)
 {
 	static const char *const titles[] = {"layer", ">us", ">of all", ">MACs", ">GMAC/s", ">limit us", "limit", ">reached"};
 	char cpu[128], number[32];
 	double median = percentile(b->calls, b->n_calls, 0.5), sum = 0, limits = 0;
 	cpu_name(cpu, sizeof cpu);
-	printf("%s, target %s, ", cpu, b->s.target->name);
+	fprintf(out, "%s, target %s, ", cpu, b->s.target->name);
 	if (b->mem.pool)
-		printf("%d threads\n", b->m->threads);
+		fprintf(out, "%d threads\n", b->m->threads);
 	else
-		puts("one thread");
-	printf("peaks: %.0f GMAC/s int8, %.0f GMAC/s float; reading", b->peak.dot * 1e-9, b->peak.fma * 1e-9);
+		fputs("one thread\n", out);
+	fprintf(out, "peaks: %.0f GMAC/s int8, %.0f GMAC/s float; reading", b->peak.dot * 1e-9, b->peak.fma * 1e-9);
 	for (int i = 0; i < IG_PEAK_LEVELS; i++)
-		printf("%s %.0f GB/s (%" PRId64 " KB)", i ? "," : "", b->peak.level[i].bandwidth * 1e-9, b->peak.level[i].bytes >> 10);
-	printf("\nlatency of %" PRId64 " calls: median %.4f ms, min %.4f, 90 %% %.4f, 99 %% %.4f; %s MACs, %.1f GMAC/s\n\n", b->n_calls, median * 1e3,
+		fprintf(out, "%s %.0f GB/s (%" PRId64 " KB)", i ? "," : "", b->peak.level[i].bandwidth * 1e-9, b->peak.level[i].bytes >> 10);
+	fprintf(out, "\nlatency of %" PRId64 " calls: median %.4f ms, min %.4f, 90 %% %.4f, 99 %% %.4f; %s MACs, %.1f GMAC/s\n\n", b->n_calls, median * 1e3,
 	       b->calls[0] * 1e3, percentile(b->calls, b->n_calls, 0.9) * 1e3, percentile(b->calls, b->n_calls, 0.99) * 1e3,
 	       ig_human(number, (double)all_macs(b)), (double)all_macs(b) / median * 1e-9);
 	for (int i = 0; i < b->n_layers; i++) {
@@ -313,9 +313,9 @@ static void print_text(const struct bench *b)
 		ig_table_cell(t, "%s", l->bound);
 		ig_table_cell(t, "%.0f %%", 100 * l->limit / l->seconds);
 	}
-	ig_table_print(t, stdout);
+	ig_table_print(t, out);
 	ig_table_free(t);
-	printf("\nall layers %.1f us, their limits %.1f us: %.0f %% reached\n", sum * 1e6, limits * 1e6, 100 * limits / sum);
+	fprintf(out, "\nall layers %.1f us, their limits %.1f us: %.0f %% reached\n", sum * 1e6, limits * 1e6, 100 * limits / sum);
 }
 
 /* ---- the command ---- */
@@ -373,12 +373,13 @@ static int run(const struct ig_opts *o)
 	if (status != IG_EXIT_OK)
 		return status;
 	ig_session_begin(&b.s, o);
-	bool ok = prepare(&b) && measure(&b);
+	struct ig_out out;
+	bool ok = prepare(&b) && measure(&b) && ig_out_open(&out, o, b.s.diag);
 	if (ok && ig_opt_given(o, IG_OPT_JSON))
-		print_json(&b);
+		print_json(&b, out.f);
 	else if (ok)
-		print_text(&b);
-	ok = ok && ig_stdout_check(b.s.diag);
+		print_text(&b, out.f);
+	ok = ok && ig_out_close(&out);
 	release(&b);
 	return ok ? IG_EXIT_OK : IG_EXIT_DIAG;
 }
@@ -395,6 +396,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_DATA, "time with the first of these samples (default: invented numbers)"},
 	{IG_OPT_CALLS, NULL},
 	{IG_OPT_WORST, NULL},
+	{IG_OPT_OUTPUT, NULL},
 	{IG_OPT_JSON, NULL},
 	{IG_OPT_QUIET, NULL},
 	{IG_OPT_HELP, NULL},

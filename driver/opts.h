@@ -3,6 +3,8 @@
 #define IG_DRIVER_OPTS_H
 #include "ir/base.h"
 
+struct ig_diag;
+
 enum ig_status { /* exit status */
 	IG_EXIT_OK = 0,
 	IG_EXIT_DIAG = 1,   /* a diagnostic was printed */
@@ -38,7 +40,7 @@ struct ig_command {
 	} *opts; /* ends with IG_OPT_HELP */
 	int (*run)(const struct ig_opts *o);
 };
-extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_quantize_tensor, ig_cmd_help;
+extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_quantize_tensor, ig_cmd_report, ig_cmd_help;
 const struct ig_command *const *ig_commands(int *n); /* main.c: in the order of `help` */
 const struct ig_command *ig_command_find(const char *name);
 const char *ig_command_nearest(const char *name); /* NULL */
@@ -48,6 +50,7 @@ struct ig_opts {
 	const struct ig_command *cmd;
 	IG_VEC(const char *) value[IG_OPT_COUNT]; /* FLAG: one entry when given */
 	IG_VEC(const char *) args;
+	struct ig_diag *diag; /* of the command that runs this one, which reports there; NULL: standard error */
 	int64_t number[IG_OPT_COUNT]; /* INT, BYTES, INDEX; SLICE: first */
 	int64_t last[IG_OPT_COUNT];   /* SLICE: one past the last */
 	double share[IG_OPT_COUNT];   /* SHARE */

@@ -126,7 +126,7 @@ void ig_session_begin(struct ig_session *s, const struct ig_opts *o)
 {
 	memset(s, 0, sizeof *s);
 	s->o = o;
-	s->diag = ig_diag_new(stderr, ig_opt_given(o, IG_OPT_JSON));
+	s->diag = o->diag ? o->diag : ig_diag_new(stderr, ig_opt_given(o, IG_OPT_JSON));
 	s->target = find_target(ig_opt_str(o, IG_OPT_TARGET));
 	s->rows = find_rows(ig_opt_str(o, IG_OPT_ROW_FUSION));
 	s->ctx.diag = s->diag;
@@ -157,7 +157,8 @@ void ig_session_close(struct ig_session *s)
 		ig_qconfig_map_free(s->own_qconfig);
 	if (s->model)
 		ig_model_free(s->model);
-	ig_diag_free(s->diag);
+	if (!s->o->diag)
+		ig_diag_free(s->diag);
 }
 
 static bool ends_with(const char *s, const char *tail)

@@ -706,3 +706,43 @@ def quantize_axes(folder):
 def quantize_no_folder(folder):
     (folder / "x.npy").write_bytes(npy("<f4", (2, 2), bytes(16)))
     return quantize("--dequantized", "d.npy")[:-1] + ["nowhere/out.npy"]
+
+
+# The report
+
+
+def report(*more):
+    return ["report", "model.ig", "--calibration", "good.state", "--data", "test.npy", "-o", "page.html", *more]
+
+
+@case
+def report_model_missing(folder):
+    (folder / "model.ig").unlink()
+    return report()
+
+
+@case
+def report_no_folder(folder):
+    return report()[:-1] + ["nowhere/page.html"]
+
+
+@case
+def report_data_missing(folder):
+    (folder / "test.npy").unlink()
+    return report()
+
+
+@case
+def report_labels_few(folder):
+    (folder / "labels.npy").write_bytes(npy("<i8", (297,), struct.pack("<297q", *range(297))))
+    return report("--labels", "labels.npy")
+
+
+@case
+def report_target_c(folder):
+    return report("--target", "c")
+
+
+@case
+def report_samples_beyond(folder):
+    return report("--samples", "0:100000")

@@ -99,6 +99,110 @@ def test_quantize_tensor(f):
         (f.path / name).unlink()
 
 
+# ---- report ----
+
+HOSTILE = "</script><img src=x>&amp;'"
+
+
+def float_model(f, folder):
+    """The example with a float input, its layer and its file named to break pages; calibration data and samples for it."""
+    folder.mkdir()
+    text = (f.path / "model.ig").read_text().replace("image: u8[1, 1, 8, 8] nhwc", "image: f32[1, 1, 8, 8]").replace("conv2d(x, filters: 16", "conv2d(image, filters: 16")
+    text = text.replace("  x = normalize(image, scale: 16)\n", "").replace("softmax(fc)", f'softmax(fc, name: "{HOSTILE}")')
+    (folder / "a <b> & c.ig").write_text(text)
+    shutil.copyfile(f.path / "weights.safetensors", folder / "weights.safetensors")
+    for name in ("calib", "test"):
+        _, shape, data = npy(f.path / f"{name}.npy")
+        write_npy(folder / f"{name}.npy", "|u1", (shape[0], 1, 8, 8), data)
+
+
+def shown_by_browser(page):
+    """The page's document after its script has run and what the console said, or None without a browser."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser:
+        skipped.add("the report is not opened in a browser: there is no chromium [chromium]")
+        return None
+    with tempfile.TemporaryDirectory() as home:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={home}", "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom", page.as_uri()]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, env={**os.environ, "HOME": home})
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def page_data(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def check_report(f, data, samples):
+    eval_ = f.run("eval", "model.ig", *STATE, "--data", "test.npy", "--labels", "test_labels.npy", "--samples", samples, "--engine", "float,reference,native", "--json")
+    compare = f.run("compare", "model.ig", *STATE, "--data", "test.npy", "--samples", samples, "--json")
+    memory = f.run("inspect", "model.ig", *STATE, "--memory", "--json")
+    for part, done in (("eval", eval_), ("compare", compare), ("memory", memory)):
+        check(data[part] == json.loads(done.stdout), f"report: {part} is not what the command says")
+    check([c["name"] for c in data["checklist"]] == ["Accuracy", "Same bytes", "Speed", "Calibration", "Edge cases", "Rollback"], f"report: checklist {data['checklist']}")
+    state = {v["name"]: v for v in json.loads(f.run("inspect", "digits.state", "--json").stdout)["values"]}
+    check({v["name"] for v in data["values"]} == set(state), "report: values are not those of the state")
+    for v in data["values"]:
+        of = state[v["name"]]
+        check((v["elements"], v["min"], v["max"]) == (of["elements"], of["min"], of["max"]) and sum(v["bars"]) == v["elements"], f"report: histogram of {v['name']}")
+        inside = "clipped" not in v or 0 <= v["clipped"] < 0.05 and abs(v["high"] - v["low"] - 255 * v["scale"]) < 1e-5 * (v["high"] - v["low"])
+        check(inside, f"report: range of {v['name']}")
+    for w in data["weights"]:
+        check(len(w["channels"]) == w["shape"][0] and all(-128.5 * s <= lo <= 0 <= hi <= 127.5 * s for _, lo, hi, s in w["channels"]), f"report: weights of {w['layer']}")
+
+
+def test_report(f):
+    """The page holds what the JSON has, and that what the other commands say; the same bytes again; no file is left; it shows without an error."""
+    if not runs_native(f):
+        return
+    temp = f.path / "temp"
+    temp.mkdir()
+    env = {**os.environ, "TMPDIR": str(temp)}
+    command = ("report", "model.ig", *STATE, "--data", "test.npy", "--labels", "test_labels.npy", "--samples", "0:100")
+    pages, said = [], []
+    for i, jobs in enumerate("12"):
+        done = f.run(*command, "-o", f"page{i}.html", "--json", "--jobs", jobs, env=env)
+        if not good(done, "report"):
+            return
+        pages.append((f.path / f"page{i}.html").read_text())
+        said.append(json.loads(done.stdout))
+    check(pages[0] == pages[1] and said[0] == said[1], "report: two runs differ")
+    check(page_data(pages[0]) == said[0], "report: the page and the JSON differ")
+    check(not re.search(r"https?://(?!www\.w3\.org/)|src=|@import|url\(", pages[0]), "report: the page loads something")
+    check(str(temp) not in pages[0] and not list(temp.iterdir()), "report: temporary files")
+    check_report(f, said[0], "0:100")
+    shown = shown_by_browser(f.path / "page0.html")
+    if shown:
+        check(not shown[1], f"report: the console says {shown[1]}")
+        check(all(f'<section id="{i}">' in shown[0] for i in ("checklist", "accuracy", "layers", "precision", "ranges", "weights", "memory", "edges")), "report: a section is missing")
+        check(shown[0].count("<svg") == 2 + len(said[0]["values"]) + len(said[0]["weights"]), "report: a drawing is missing")
+    for i in "01":
+        (f.path / f"page{i}.html").unlink()
+    temp.rmdir()
+
+
+def test_report_hostile(f):
+    """Names cannot break the page; NaN and infinities of a float input are answered; wrong runs leave no page."""
+    if not runs_native(f):
+        return
+    folder = f.path / "hostile"
+    float_model(f, folder)
+    done = f.run("report", "a <b> & c.ig", "--calibration", "calib.npy", "--data", "test.npy", "--samples", "0:50", "-o", "page.html", "--quiet", cwd=folder)
+    if good(done, "report of hostile names"):
+        page = (folder / "page.html").read_text()
+        data = page_data(page)
+        check(HOSTILE not in page and HOSTILE in [layer["name"] for layer in data["compare"]["layers"]], "report: a name is in the page as it is")
+        cases = {c["input"]: c for c in data["edges"]}
+        check(set(cases) >= {"zeros", "NaN", "infinity", "-infinity", "lowest of the type"} and all(c["native_same"] for c in data["edges"]), f"report: edge cases {cases}")
+        check(cases["NaN"]["float"]["nonfinite"] > 0 and cases["NaN"]["quantized"]["nonfinite"] == 0 and cases["zeros"]["float"]["nonfinite"] == 0, f"report: edge cases {cases}")
+        shown = shown_by_browser(folder / "page.html")
+        if shown:
+            check(not shown[1] and "<img" not in shown[0].split("<script")[0], f"report: a name became an element: {shown[1]}")
+    before = sorted(p.name for p in folder.iterdir())
+    done = f.run("report", "a <b> & c.ig", "--data", "test.npy", "-o", "other.html", cwd=folder)
+    check(done.returncode == 1 and "needs calibration" in done.stderr and sorted(p.name for p in folder.iterdir()) == before, f"report without calibration: {done.stderr}")
+    shutil.rmtree(folder)
+
+
 # ---- compile ----
 
 EMIT = ("--emit", "obj,header,c,asm,llvm,ir,dot,kir")
@@ -643,7 +747,7 @@ def test_bench(f):
 def test_manual(f):
     """The manual pages and docs/cli.md know each command and option."""
     reference = (args.source / "docs" / "cli.md").read_text()
-    for name in ("compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "help"):
+    for name in ("compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "help"):
         page = args.source / "docs" / "man" / f"intaglio-{name}.1"
         text = f.run("help", name, "--man").stdout
         check(page.exists() and page.read_text() == text, f"docs/man/intaglio-{name}.1 is not what 'intaglio help {name} --man' prints")

@@ -12,7 +12,7 @@ from common import Folder, arguments, write_npy
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 STATE = "--calibration digits.state "
-COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "help"]
+COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "help"]
 # name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
 CASES = {
     "none": "",
@@ -69,6 +69,9 @@ CASES = {
     "usage_quantize_observer": "quantize-tensor test.npy --observer fixed -o q.npy",
     "usage_quantize_range": "quantize-tensor test.npy --range=1:-1 -o q.npy",
     "usage_quantize_both": "quantize-tensor test.npy --range=-1:1 --observer mse -o q.npy",
+    "usage_report_data": "report model.ig -o page.html",
+    "usage_report_output": "report model.ig --data test.npy",
+    "usage_report_stdout": "report model.ig --data test.npy -o -",
     # what is in a file
     "inspect_model": "inspect model.ig",
     "inspect_model_json": "inspect model.ig --json",
