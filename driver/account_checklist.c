@@ -45,7 +45,8 @@ static void accuracy(json_t *list, const json_t *eval)
 		     number(json_object_get(engines, "reference"), metric), 100 * loss, 100 * agreement);
 	const json_t *differing = json_object_get(json_object_get(engines, "native"), "differing_bytes");
 	bool same = json_integer_value(differing) == 0;
-	item(list, "Same bytes", same ? "pass" : "fail", same ? "the compiled object gives the bytes of the reference interpreter in every sample" : "the compiled object differs from the reference interpreter");
+	item(list, "Same bytes", same ? "pass" : "fail", "the compiled object %s the reference interpreter%s", same ? "gives the bytes of" : "differs from",
+	     same ? " in every sample" : "");
 }
 
 static void speed(json_t *list, const json_t *root)
@@ -55,7 +56,8 @@ static void speed(json_t *list, const json_t *root)
 	if (isnan(quantized) || isnan(flt))
 		item(list, "Speed", "open", "not measured: report --bench times the compiled model and its float form");
 	else
-		item(list, "Speed", quantized <= flt ? "pass" : "warn", "%.4f ms a call, %.2f times as fast as the float object (%.4f ms)", quantized, flt / quantized, flt);
+		item(list, "Speed", quantized <= flt ? "pass" : "warn",
+		     "%.4f ms a call, %.2f times as fast as the float object (%.4f ms)", quantized, flt / quantized, flt);
 }
 
 static void calibration(json_t *list, const struct ig_session *s, const json_t *values, int warnings)
@@ -76,7 +78,8 @@ static void calibration(json_t *list, const struct ig_session *s, const json_t *
 		return;
 	}
 	bool few = s->stats->samples < FEW_SAMPLES, good = !few && most <= MUCH_CLIPPED && !warnings;
-	item(list, "Calibration", good ? "pass" : "warn", "%" PRIu64 " samples%s; most clipped: %s, %.3f %% of its elements; %d warning%s of this run on standard error", s->stats->samples,
+	item(list, "Calibration", good ? "pass" : "warn",
+	     "%" PRIu64 " samples%s; most clipped: %s, %.3f %% of its elements; %d warning%s of this run on standard error", s->stats->samples,
 	     few ? " (fewer than 100)" : "", worst ? worst : "nothing", 100 * most, warnings, warnings == 1 ? "" : "s");
 }
 
@@ -89,9 +92,9 @@ static void edges(json_t *list, const json_t *cases)
 		differ += !json_boolean_value(json_object_get(c, "native_same"));
 		infected += json_integer_value(json_object_get(json_object_get(c, "quantized"), "nonfinite")) > 0;
 	}
-	item(list, "Edge cases", differ ? "fail" : infected ? "warn" : "pass", "%d inputs of zeros, extremes%s: the compiled object %s; outputs are finite in %d of them",
-	     (int)json_array_size(cases), json_array_size(cases) > 4 ? ", NaN and infinities" : "", differ ? "differs from the reference" : "gives the reference's bytes in all",
-	     (int)json_array_size(cases) - infected);
+	int all = (int)json_array_size(cases);
+	item(list, "Edge cases", differ ? "fail" : infected ? "warn" : "pass", "%d inputs of zeros, extremes%s: the compiled object %s; outputs are finite in %d of them", all,
+	     all > 4 ? ", NaN and infinities" : "", differ ? "differs from the reference" : "gives the reference's bytes in all", all - infected);
 }
 
 static bool same_port(const struct ig_graph *a, struct ig_vid x, const struct ig_graph *b, struct ig_vid y)
@@ -110,7 +113,8 @@ static void rollback(json_t *list, const struct ig_session *s)
 	for (int i = 0; same && i < f->n_outputs; i++)
 		same = same_port(f, f->output[i], q, q->output[i]) && strcmp(f->output_name[i], q->output_name[i]) == 0;
 	if (same)
-		item(list, "Rollback", "pass", "the float object has the same inputs and outputs: compile with --qconfig of a file `quantize { default skip }` and link it instead");
+		item(list, "Rollback", "pass",
+		     "the float object has the same inputs and outputs: compile with --qconfig of a file `quantize { default skip }` and link it instead");
 	else
 		item(list, "Rollback", "warn", "the float object's inputs or outputs have other types: a caller has to change with it");
 }

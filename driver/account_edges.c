@@ -9,7 +9,8 @@
 
 enum { ZEROS, LEAST, MOST, LOWEST, HIGHEST, NOT_A_NUMBER, INFINITE, MINUS_INFINITE, ALTERNATING, CASES };
 static const char *const names[CASES] = {
-	"zeros", "least calibrated value", "largest calibrated value", "lowest of the type", "highest of the type", "NaN", "infinity", "-infinity", "lowest and highest in turn",
+	"zeros", "least calibrated value", "largest calibrated value", "lowest of the type", "highest of the type",
+	"NaN", "infinity", "-infinity", "lowest and highest in turn",
 };
 
 /* The number that fills an input in a case; false: the type has no such number. */

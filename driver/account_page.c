@@ -2,14 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "account_page_html.h"
 #include "driver/account.h"
 
 bool ig_account_page(const json_t *root, FILE *out)
 {
-	static const unsigned char bytes[] = {IG_ACCOUNT_PAGE, 0};
 	static const char mark[] = "@DATA@";
-	const char *page = (const char *)bytes, *at = strstr(page, mark);
+	const char *page = (const char *)ig_account_html, *at = strstr(page, mark);
 	char *data = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 	if (!at || !data)
 		IG_BUG("no place for the data in the page, or no data");

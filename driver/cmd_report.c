@@ -84,7 +84,8 @@ static void add_option(struct line *l, enum ig_opt id, const char *value)
 static void pass_on(struct line *l, const struct ig_opts *o, const struct ig_command *cmd, enum form form)
 {
 	for (const struct ig_opt_use *u = cmd->opts; u->id != IG_OPT_HELP; u++) {
-		if (u->id == IG_OPT_CALIBRATION || u->id == IG_OPT_CALIBRATION_SAMPLES || u->id == IG_OPT_OUTPUT || u->id == IG_OPT_JSON || (u->id == IG_OPT_QCONFIG && form == FLOAT))
+		if (u->id == IG_OPT_CALIBRATION || u->id == IG_OPT_CALIBRATION_SAMPLES || u->id == IG_OPT_OUTPUT || u->id == IG_OPT_JSON ||
+		    (u->id == IG_OPT_QCONFIG && form == FLOAT))
 			continue;
 		for (int i = 0; i < o->value[u->id].n; i++)
 			add_option(l, u->id, o->value[u->id].v[i]);
