@@ -27,6 +27,11 @@ struct ig_conv {
 	int group;        /* products per lane of one dot step */
 	bool pairs;       /* products of unsigned bytes, whose sums by pairs fit in 16 bits */
 	bool tiles;       /* steps are of tiles: in each, 16 rows of the bytes for 16 channels, four for each */
+	bool nibbles;     /* float: weights of s4, two in a byte, so that a step has two products */
+	enum ig_dtype stored; /* float: the weights' type */
+	int32_t scale;    /* buffer of their factors, or -1: [group of input channels][output channel] */
+	int64_t part;     /* input channels that share factors; 0: all */
+	struct kir_addr scale_at; /* factors of the vectors and the group in whose loops we are */
 	int64_t icg, ocg; /* channels per group */
 	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */
 	struct {
@@ -52,7 +57,9 @@ struct ig_conv {
 
 /* Lanes of vector i of a block's nv, and the elements of one step's weights for all of them. */
 static inline int ig_conv_lanes(const struct ig_conv *c, int nv, int i) { return i + 1 < nv ? c->lanes : c->cut; }
-static inline int64_t ig_conv_width(const struct ig_conv *c, int nv) { return (int64_t)((nv - 1) * c->lanes + c->cut) * c->group; }
+static inline int64_t ig_conv_width(const struct ig_conv *c, int nv) { return (int64_t)((nv - 1) * c->lanes + c->cut) * (c->nibbles ? 1 : c->group); }
+/* Elements of the packed weights for one output channel. */
+static inline int64_t ig_conv_sum(const struct ig_conv *c) { return c->rows * c->cols * c->steps * (c->nibbles ? 1 : c->group); }
 
 /* ---- conv_source.c ---- */
 /* Views, geometry, residual; false after a diagnostic. */
@@ -71,6 +78,7 @@ int64_t ig_pack_padded(const struct ig_conv *c);                 /* output chann
 int32_t ig_pack_channels_i(struct ig_conv *c, const char *what, const int32_t *v); /* per-channel values, padded with 0 */
 int32_t ig_pack_channels_f(struct ig_conv *c, const char *what, const float *v);
 int32_t ig_pack_weights(struct ig_conv *c, int nv);
+int32_t ig_pack_scales(struct ig_conv *c);
 
 /* ---- epilogue.c ---- */
 bool ig_epilogue_init(struct ig_conv *c);

@@ -32,7 +32,11 @@ static int vectors_of(const struct ig_conv *c) { return (int)((ig_pack_padded(c)
 static int64_t all_steps(const struct ig_conv *c) { return c->rows * c->cols * c->steps; }
 
 /* Bytes of the weights of nv vectors. */
-static int64_t weight_bytes(const struct ig_conv *c, int nv) { return all_steps(c) * c->group * nv * c->lanes * (c->is_float ? 4 : 1); }
+static int64_t weight_bytes(const struct ig_conv *c, int nv)
+{
+	int bits = c->stored == IG_DT_S4 && !c->nibbles ? 8 : ig_dtypes[c->stored].bits;
+	return all_steps(c) * c->group * nv * c->lanes * bits / 8;
+}
 
 /* Do the weights of a block of nv vectors exceed the first cache? Then each tile reads them from the second. */
 static bool is_streamed(const struct ig_conv *c, int nv) { return (size_t)weight_bytes(c, nv) > c->L->t->l1; }
@@ -131,10 +135,11 @@ static const char *key_of(const struct ig_conv *c)
 {
 	const struct ig_conv_geom *g = &c->g;
 	const char *in = ig_dtypes[c->in.type.dtype].name, *out = ig_dtypes[c->out.type.dtype].name;
-	return ig_arena_printf(c->L->arena, "conv %s %lldx%lldx%lldx%lld to %s %lldx%lldx%lld kernel %lldx%lld stride %lldx%lld dilation %lldx%lld groups %lld sum %lldx%lldx%lld%s%s",
+	const char *stored = c->is_float && c->stored != IG_DT_F32 ? ig_arena_printf(c->L->arena, " weights %s", ig_dtypes[c->stored].name) : "";
+	return ig_arena_printf(c->L->arena, "conv %s %lldx%lldx%lldx%lld to %s %lldx%lldx%lld kernel %lldx%lld stride %lldx%lld dilation %lldx%lld groups %lld sum %lldx%lldx%lld%s%s%s",
 	                       in, (long long)g->n, (long long)g->ih, (long long)g->iw, (long long)g->ic, out, (long long)g->oh, (long long)g->ow, (long long)g->oc,
 	                       (long long)g->kh, (long long)g->kw, (long long)g->sh, (long long)g->sw, (long long)g->dh, (long long)g->dw, (long long)g->groups,
-	                       (long long)c->rows, (long long)c->cols, (long long)c->steps, c->has_res ? " add" : "", ig_attr(c->n, IG_A_REQUANTIZE) ? " fixed" : "");
+	                       (long long)c->rows, (long long)c->cols, (long long)c->steps, c->has_res ? " add" : "", ig_attr(c->n, IG_A_REQUANTIZE) ? " fixed" : "", stored);
 }
 
 bool ig_conv_choose(struct ig_conv *c, const struct ig_conv_kind *k)

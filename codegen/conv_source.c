@@ -1,5 +1,6 @@
 /* Where a convolution reads its activations: the input itself, or a copy of one image in scratch that is padded, widened or offset. */
 #include "codegen/conv.h"
+#include "ir/stored.h"
 
 /* A view of rank 4 for a linear layer's rank 1 to 3: leading dimensions are rows and columns of pixels. */
 static struct kir_tensor as_image(const struct kir_tensor *t)
@@ -54,13 +55,14 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id)
 {
 	const struct ig_node *n = ig_node(L->g, id);
 	const struct ig_tensor *w = ig_const_data(L->g, n->in[1]);
-	*c = (struct ig_conv){.L = L, .id = id, .n = n, .has_res = ig_op_is_add(n->op), .lanes = L->lanes};
+	*c = (struct ig_conv){.L = L, .id = id, .n = n, .has_res = ig_op_is_add(n->op), .lanes = L->lanes, .scale = -1};
 	if (!w)
 		return ig_low_refuse(L, id, "its weight must be a constant");
 	if (n->n_in > 2 && !ig_const_data(L->g, n->in[2]))
 		return ig_low_refuse(L, id, "its bias must be a constant");
 	const struct kir_tensor *in = ig_low_dense(L, n->in[0]);
-	c->is_float = w->type.dtype == IG_DT_F32;
+	c->is_float = w->type.dtype == IG_DT_F32 || ig_has_stored_weights(L->g, n);
+	c->stored = w->type.dtype;
 	if (ig_low_is_float(in) != c->is_float || (c->is_float && !ig_low_is_float(ig_low_view(L, n->out[0]))))
 		return ig_low_refuse(L, id, "its input, weight and result disagree about float32 and int8");
 	ig_conv_geometry(L->g, n, &c->g);
@@ -125,9 +127,13 @@ void ig_conv_source(struct ig_conv *c)
 		c->cols = g->kw;
 		c->seg = c->icg;
 	}
+	if (c->part) { /* a kernel of one element: groups of input channels are its columns */
+		c->cols = c->icg / c->part;
+		c->seg = c->part;
+	}
 	c->rows = g->kh;
 	c->row_step = g->dh * c->a.y;
-	c->col_step = g->dw * c->a.x;
+	c->col_step = c->part ? c->part : g->dw * c->a.x;
 	c->steps = (c->seg + c->group - 1) / c->group;
 }
 

@@ -6,6 +6,7 @@
 /* Functions of the emitted file, printed only when used (compilers warn of unused ones). */
 enum ec_helper {
 	EC_BITS, /* float of its bits: infinities, NaN */
+	EC_HALF,
 	EC_FMIN, EC_FMAX, EC_FMA, EC_RNE, EC_PACK, EC_PACK_NAN, EC_DOT_U8, EC_DOT_S8, EC_DOT_S16, EC_MMLA_U8, EC_MMLA_S8, EC_TILE_LOAD, EC_TILE_STORE, EC_TILE_DOT, EC_SUM_F32, EC_SUM_I32, EC_MAX_F32,
 	EC_UMAX_8, EC_UMAX_16, EC_UMAX_32, EC_UMAX_64,
 	EC_HELPERS

@@ -15,6 +15,7 @@ static uint32_t helper_of(const struct kir_func *f, const struct kir_inst *in)
 	case KIR_FMIN: return 1u << EC_FMIN;
 	case KIR_FMAX: return 1u << EC_FMAX;
 	case KIR_FMA: return 1u << EC_FMA;
+	case KIR_HTOF: return 1u << EC_HALF;
 	case KIR_RNE: return 1u << EC_RNE;
 	case KIR_FPACK: return 1u << (in->flags & KIR_NAN_TO_ZP ? EC_PACK_NAN : EC_PACK);
 	case KIR_DOT: {

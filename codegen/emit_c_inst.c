@@ -308,6 +308,7 @@ static void print_convert(const struct ec_printer *pr, const struct kir_inst *in
 	case KIR_ITOF: set_lanes(pr, in, "(float)(int32_t)%s", a.s); break;
 	case KIR_RNE: set_lanes(pr, in, "(uint32_t)rne32(%s)", a.s); break;
 	case KIR_DTOF: set_lanes(pr, in, "(float)%s", a.s); break;
+	case KIR_HTOF: set_lanes(pr, in, "f32_half(%s)", a.s); break;
 	case KIR_FPACK:
 		set_lanes(pr, in, "%s(%s, %d.0f, %d.0f, %d)", in->flags & KIR_NAN_TO_ZP ? "pack8_nan" : "pack8", a.s, (int)(in->imm.pack.lo - in->imm.pack.zp),
 		          (int)(in->imm.pack.hi - in->imm.pack.zp), (int)in->imm.pack.zp);
@@ -477,6 +478,7 @@ void ig_ec_inst(struct ec_printer *pr, const struct kir_inst *in)
 	case KIR_TRUNC:
 	case KIR_ITOF:
 	case KIR_RNE:
+	case KIR_HTOF:
 	case KIR_FTOD:
 	case KIR_DTOF:
 	case KIR_FPACK: print_convert(pr, in); break;

@@ -82,6 +82,21 @@ static const char *const text[EC_HELPERS] = {
 		"\tCOPY(&f, &u, 4);\n"
 		"\treturn f;\n"
 		"}\n",
+	[EC_HALF] =
+		"\n/* binary16 to float: the exponent's bias grows by 112, exactly so for subnormals; the largest exponent stays the largest */\n"
+		"static inline float f32_half(uint16_t h)\n"
+		"{\n"
+		"\tuint32_t u = (uint32_t)(h & 0x7fffu) << 13;\n"
+		"\tfloat f;\n"
+		"\tCOPY(&f, &u, 4);\n"
+		"\tf *= 5192296858534827628530496329220096.0f; /* 2^112 */\n"
+		"\tCOPY(&u, &f, 4);\n"
+		"\tif ((h & 0x7c00u) == 0x7c00u)\n"
+		"\t\tu |= 0x7f800000u;\n"
+		"\tu |= (uint32_t)(h & 0x8000u) << 16;\n"
+		"\tCOPY(&f, &u, 4);\n"
+		"\treturn f;\n"
+		"}\n",
 	[EC_FMIN] = "\nstatic inline float fmin32(float a, float b) { return a < b ? a : b; } /* b when either is NaN */\n",
 	[EC_FMAX] = "\nstatic inline float fmax32(float a, float b) { return a > b ? a : b; } /* b when either is NaN */\n",
 	[EC_FMA] =

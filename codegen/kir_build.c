@@ -175,6 +175,7 @@ static bool op1_types_ok(enum kir_op op, struct kir_type t, struct kir_type x)
 	case KIR_TRUNC: return ints && lanes && t.elem < x.elem && t.elem != KIR_I1;
 	case KIR_ITOF: return lanes && t.elem == KIR_F32 && x.elem == KIR_I32;
 	case KIR_RNE: return lanes && t.elem == KIR_I32 && x.elem == KIR_F32;
+	case KIR_HTOF: return lanes && t.elem == KIR_F32 && x.elem == KIR_I16;
 	case KIR_FTOD: return lanes && t.elem == KIR_F64 && x.elem == KIR_F32;
 	case KIR_DTOF: return lanes && t.elem == KIR_F32 && x.elem == KIR_F64;
 	case KIR_REDUCE_ADD: return t.elem == x.elem && t.lanes == 1 && x.lanes > 1 && (x.elem == KIR_F32 || x.elem == KIR_I32);

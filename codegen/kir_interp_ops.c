@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/kir_interp.h"
+#include "ir/number.h"
 
 /* fmaf is exact everywhere; where the CPU has the instruction it is also fast. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -105,6 +106,7 @@ CONV(trunc_64_32, uint32_t, uint64_t)
 CONV(itof, float, int32_t)
 CONV(ftod, double, float)
 CONV(dtof, float, double)
+FN1(htof, float, uint16_t, ig_half_to_float(a[i]))
 FN1(rne_f32, int32_t, float, lrintf(a[i]))
 
 /* After the clamp |t| is small, and adding 1.5 * 2^23 leaves the integer rounded half to even. */
@@ -384,6 +386,7 @@ static const kir_dfn by_elem[KIR_OP_COUNT][KIR_ELEM_COUNT] = {
 	[KIR_LUT] = MOVES(lut),
 	[KIR_ITOF] = {[KIR_I32] = itof},
 	[KIR_RNE] = {[KIR_F32] = rne_f32},
+	[KIR_HTOF] = {[KIR_I16] = htof},
 	[KIR_FTOD] = {[KIR_F32] = ftod},
 	[KIR_DTOF] = {[KIR_F64] = dtof},
 };
@@ -413,6 +416,7 @@ kir_dfn kir_dop_fn(const struct kir_inst *in, struct kir_type a)
 	case KIR_CMPEQ:
 	case KIR_ITOF:
 	case KIR_RNE:
+	case KIR_HTOF:
 	case KIR_FTOD:
 	case KIR_DTOF: fn = by_elem[in->op][a.elem]; break;
 	case KIR_LUT: fn = by_elem[in->op][in->type.elem]; break;

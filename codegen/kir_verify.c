@@ -159,6 +159,7 @@ static bool op_types_ok(const struct kir_inst *in, const struct kir_type *t)
 	case KIR_TRUNC: return lanes && wide && kir_elem_is_int(a.elem) && r.elem < a.elem;
 	case KIR_ITOF: return lanes && r.elem == KIR_F32 && a.elem == KIR_I32;
 	case KIR_RNE: return lanes && r.elem == KIR_I32 && a.elem == KIR_F32;
+	case KIR_HTOF: return lanes && r.elem == KIR_F32 && a.elem == KIR_I16;
 	case KIR_FTOD: return lanes && r.elem == KIR_F64 && a.elem == KIR_F32;
 	case KIR_DTOF: return lanes && r.elem == KIR_F32 && a.elem == KIR_F64;
 	case KIR_DOT:

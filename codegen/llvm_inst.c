@@ -158,6 +158,10 @@ static LLVMValueRef convert(struct ig_ll *l, const struct kir_inst *in)
 		return LLVMBuildTrunc(l->b, x, t, "");
 	case KIR_ITOF:
 		return LLVMBuildSIToFP(l->b, x, t, "");
+	case KIR_HTOF: {
+		LLVMTypeRef h = LLVMHalfTypeInContext(LLVMGetTypeContext(t));
+		return LLVMBuildFPExt(l->b, LLVMBuildBitCast(l->b, x, ig_ll_vec(h, in->type.lanes), ""), t, "");
+	}
 	case KIR_FTOD:
 		return LLVMBuildFPExt(l->b, x, t, "");
 	default:
@@ -233,6 +237,7 @@ LLVMValueRef ig_ll_inst(struct ig_ll *l, const struct kir_inst *in)
 	case KIR_ZEXT:
 	case KIR_TRUNC:
 	case KIR_ITOF:
+	case KIR_HTOF:
 	case KIR_FTOD:
 	case KIR_DTOF: return convert(l, in);
 	case KIR_RNE: return ig_ll_rne(l, arg(l, in, 0));

@@ -1,5 +1,7 @@
 /* Weights and per-channel constants in the order the kernels read them. */
 #include "codegen/conv.h"
+#include "ir/number.h"
+#include "ir/stored.h"
 
 int64_t ig_pack_padded(const struct ig_conv *c) { return c->slot ? c->padded : (c->ocg + c->lanes - 1) / c->lanes * c->lanes - (c->lanes - c->last); }
 
@@ -41,30 +43,53 @@ static int64_t place(const struct ig_conv *c, int nv, int64_t oc, int64_t row, i
 	return at + lane_in_step(c, in_group - block * width) + element_in_step(c, k);
 }
 
+/* Element `from` of the weights to place `to`; s4 may become bytes. */
+static void put(const struct ig_tensor *t, int64_t from, struct ig_tensor *p, int64_t to)
+{
+	switch (t->type.dtype) {
+	case IG_DT_F32: ((float *)p->data)[to] = ((const float *)t->data)[from]; break;
+	case IG_DT_S8: ((int8_t *)p->data)[to] = ((const int8_t *)t->data)[from]; break;
+	case IG_DT_F16:
+	case IG_DT_BF16: ((uint16_t *)p->data)[to] = ((const uint16_t *)t->data)[from]; break;
+	default: ig_put_int(p, to, ig_get_int(t, from)); break;
+	}
+}
+
 /* One output channel's weights. Within a segment the places of whole dot groups are `step` apart. */
-static void pack_channel(const struct ig_conv *c, int nv, int64_t oc, const struct ig_tensor *t, void *p)
+static void pack_channel(const struct ig_conv *c, int nv, int64_t oc, const struct ig_tensor *t, struct ig_tensor *p)
 {
 	int64_t taps = c->g.kh * c->g.kw, group = c->group;
 	for (int64_t row = 0; row < c->rows; row++)
 		for (int64_t col = 0; col < c->cols; col++) {
 			int64_t start = place(c, nv, oc, row, col, 0), step = place(c, nv, oc, row, col, group) - start, k = 0;
-			for (int64_t kx = c->cols > 1 ? col : 0; k < c->seg; kx++)
-				for (int64_t i = 0, from = oc * c->icg * taps + row * c->g.kw + kx; i < c->icg; i++, k++, from += taps) {
-					int64_t to = start + (group == 1 ? k * step : k / group * step + element_in_step(c, k));
-					if (c->is_float)
-						((float *)p)[to] = ((const float *)t->data)[from];
-					else
-						((int8_t *)p)[to] = ((const int8_t *)t->data)[from];
-				}
+			for (int64_t kx = c->cols > 1 && !c->part ? col : 0, first = c->part * col; k < c->seg; kx++)
+				for (int64_t i = first, from = (oc * c->icg + first) * taps + row * c->g.kw + kx; i < c->icg && k < c->seg; i++, k++, from += taps)
+					put(t, from, p, start + (group == 1 ? k * step : k / group * step + element_in_step(c, k)));
 		}
+}
+
+/* The factors of stored weights: for each group of input channels those of all output channels. */
+int32_t ig_pack_scales(struct ig_conv *c)
+{
+	const struct ig_type *t = ig_vtype(c->L->g, c->n->in[1]);
+	const struct ig_qparam *q = ig_qparam(c->L->g, t->q);
+	int64_t padded = c->g.groups * ig_pack_padded(c), parts = c->part ? c->icg / c->part : 1, per = c->icg * c->g.kh * c->g.kw;
+	float *p = IG_NEWN(c->L->arena, float, padded * parts);
+	for (int64_t k = 0; k < parts; k++)
+		for (int64_t oc = 0; oc < c->g.oc; oc++)
+			p[k * padded + slot(c, oc)] = q->scale[ig_qparam_index(q, t, oc * per + k * c->part)];
+	return kir_buffer_const(c->L->m, name_of(c, "scale"), KIR_F32, padded * parts, p);
 }
 
 int32_t ig_pack_weights(struct ig_conv *c, int nv)
 {
+	const struct ig_tensor *t = ig_const_data(c->L->g, c->n->in[1]);
 	int64_t n = c->g.groups * ig_pack_padded(c) * c->rows * c->cols * c->steps * c->group;
-	enum kir_elem e = c->is_float ? KIR_F32 : KIR_I8;
-	void *p = ig_arena_alloc(c->L->m->arena, (size_t)n, (size_t)kir_elem_bytes(e));
+	bool bytes = t->type.dtype == IG_DT_S8 || t->type.dtype == IG_DT_S4;
+	enum kir_elem e = t->type.dtype == IG_DT_F32 ? KIR_F32 : bytes ? KIR_I8 : KIR_I16;
+	struct ig_type type = ig_type_make(t->type.dtype == IG_DT_S4 && !c->nibbles ? IG_DT_S8 : t->type.dtype, 1, &n);
+	struct ig_tensor *p = ig_tensor_new(c->L->m->arena, &type);
 	for (int64_t oc = 0; oc < c->g.oc; oc++)
-		pack_channel(c, nv, oc, ig_const_data(c->L->g, c->n->in[1]), p);
-	return kir_buffer_keep(c->L->m, name_of(c, "weight"), e, n, p);
+		pack_channel(c, nv, oc, t, p);
+	return kir_buffer_keep(c->L->m, name_of(c, "weight"), e, c->nibbles ? n / 2 : n, p->data);
 }

@@ -2,6 +2,7 @@
    some pixels by some vectors; the sum goes over segments of adjacent activations, four dot steps at a time. Int8 products are here, float ones in
    sched_conv_float.c. */
 #include "codegen/conv.h"
+#include "ir/stored.h"
 
 #include <string.h>
 
@@ -43,12 +44,16 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	int64_t width = ig_conv_width(c, t->nv), segment = c->steps * width;
 	int n = ig_conv_acc_pixels(k, t->pixels) * t->nv;
 	struct kir_addr a = t->a, w = t->w;
+	int64_t factors = c->part ? ig_pack_padded(c) : 0; /* from one group of input channels, which is a column, to the next */
+	c->scale_at = t->ch;
+	c->scale_at.buf = c->scale;
 	if (ig_conv_is_straight(c)) {
 		for (int64_t s = 0; s < c->rows * c->cols; s++) {
 			a = t->a, w = t->w;
 			a.base += s / c->cols * c->row_step + s % c->cols * c->col_step;
 			w.base += s * segment;
 			run_steps(c, k, b, t, acc, a, w, 0, c->steps);
+			c->scale_at.base += factors;
 		}
 		return;
 	}
@@ -57,6 +62,8 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 	ig_vec_term(&w, row, c->cols * segment);
 	ig_vec_term(&a, col, c->col_step);
 	ig_vec_term(&w, col, segment);
+	if (factors)
+		ig_vec_term(&c->scale_at, col, factors);
 	int64_t unroll = c->s.unroll ? c->s.unroll : 1, turns = c->steps / unroll;
 	if (turns > 1) {
 		kir_iv kk = kb_loop(b, "k", turns, acc, n);
@@ -188,7 +195,7 @@ static void emit_pixels(struct ig_conv *c, const struct ig_conv_kind *k, struct 
 /* Channels of one group: equal blocks in a loop, then the rest. */
 static void emit_channels(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, struct tile t)
 {
-	int64_t width = (int64_t)t.nv * c->lanes, sum = c->rows * c->cols * c->steps * c->group, blocks = c->ocg / width, rest = c->ocg % width;
+	int64_t width = (int64_t)t.nv * c->lanes, sum = ig_conv_sum(c), blocks = c->ocg / width, rest = c->ocg % width;
 	if (blocks) {
 		struct tile u = t;
 		kir_iv o = ig_vec_loop(b, "oc", blocks, NULL, 0);
@@ -246,7 +253,7 @@ void ig_conv_emit(struct ig_conv *c, const struct ig_conv_kind *k)
 {
 	kir_iv image;
 	struct kir_builder b = ig_conv_open(c, k->fill, &image);
-	int64_t padded = ig_pack_padded(c), sum = c->rows * c->cols * c->steps * c->group;
+	int64_t padded = ig_pack_padded(c), sum = ig_conv_sum(c);
 	struct tile t = {.nv = c->s.vectors, .a = kb_addr(c->a.buf, c->a.base), .w = kb_addr(c->w, 0), .ch = kb_addr(c->start, 0),
 	                 .out = kb_addr(c->out.buf, c->out.base), .res = kb_addr(c->res.buf, c->res.base)};
 	ig_vec_term(&t.a, image, c->a.n);
@@ -394,7 +401,7 @@ static bool lower_conv(struct ig_lower *L, struct ig_nid n)
 	struct ig_conv c;
 	if (!ig_conv_begin(&c, L, n))
 		return false;
-	if (c.g.groups > 1 && c.icg == 1 && c.ocg == 1)
+	if (c.g.groups > 1 && c.icg == 1 && c.ocg == 1 && !ig_has_stored_weights(L->g, c.n))
 		return ig_sched_depthwise(L, n);
 	return ig_sched_conv(&c);
 }

@@ -16,34 +16,68 @@ static const struct ig_tensor *operand_constant(const struct ig_graph *g, const 
 	return i < n->n_in ? ig_const_data(g, n->in[i]) : NULL;
 }
 
-/* Bytes of the layer's constants as they will be stored: one for an int8 weight, four for a bias or anything in float. */
-static int64_t weight_bytes(const struct ig_graph *g, const struct ig_node *n, bool int8)
+/* How many scales the weights have, or will have. */
+static int64_t scales_of(const struct ig_graph *g, const struct ig_node *n, const struct ig_qspec *w)
 {
+	const struct ig_type *t = ig_vtype(g, n->in[1]);
+	const struct ig_qparam *q = ig_qparam(g, t->q);
+	return q ? q->n : w->group ? ig_elems(t) / w->group : w->per_channel ? t->dim[0] : 1;
+}
+
+/* The type a layer's weights will have. */
+static enum ig_dtype weight_type(const struct ig_node *n, const struct ig_qconfig *q)
+{
+	if (n->precision == IG_PREC_INT8)
+		return IG_DT_S8;
+	if (n->precision != IG_PREC_STORED)
+		return IG_DT_F32;
+	return q->mode == IG_MODE_FLOAT16 ? IG_DT_F16 : q->mode == IG_MODE_BFLOAT16 ? IG_DT_BF16 : q->weight.dtype;
+}
+
+/* Bytes of the layer's constants as they will be stored: weights by their type, with the scales of those on float32; four for a bias or anything in float. */
+static int64_t weight_bytes(const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
+{
+	const struct ig_qconfig *config = ig_node_qconfig(s->qconfig, n);
 	int64_t bytes = 0;
 	for (int i = 0; i < n->n_in; i++) {
 		const struct ig_tensor *t = operand_constant(g, n, i);
 		bool bias = i == 2 && ig_ops[n->op].quant == IG_QC_COMPUTE;
-		if (t)
-			bytes += ig_elems(&t->type) * (g->stage == IG_STAGE_QUANTIZED ? ig_dtypes[t->type.dtype].bits / 8 : int8 && !bias ? 1 : 4);
+		if (!t)
+			continue;
+		enum ig_dtype dt = g->stage == IG_STAGE_QUANTIZED ? t->type.dtype : bias ? IG_DT_F32 : weight_type(n, config);
+		bytes += (ig_elems(&t->type) * ig_dtypes[dt].bits + 7) / 8;
+		if (i == 1 && n->precision == IG_PREC_STORED && !ig_dtypes[dt].is_float)
+			bytes += 4 * scales_of(g, n, &config->weight);
 	}
 	return bytes;
 }
 
 static bool has_macs(const struct ig_node *n) { return ig_ops[n->op].macs; }
 
-/* In the quantized graph a layer computes in int8 when its weights are s8. */
+/* In the quantized graph a layer computes in int8 when its input and weights are. */
 static bool computes_int8(const struct ig_graph *g, const struct ig_node *n)
 {
 	if (g->stage != IG_STAGE_QUANTIZED)
 		return n->precision == IG_PREC_INT8;
-	return n->n_in > 1 && ig_vtype(g, n->in[1])->dtype == IG_DT_S8;
+	return n->n_in > 1 && ig_vtype(g, n->in[0])->q.i >= 0 && ig_vtype(g, n->in[1])->dtype == IG_DT_S8;
 }
 
-static const char *precision(const struct ig_graph *g, const struct ig_node *n)
+/* Of the quantized graph the result's type, and that of weights which are stored in another. */
+static const char *precision(struct ig_arena *a, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
 {
-	if (g->stage == IG_STAGE_QUANTIZED)
-		return ig_dtypes[ig_vtype(g, n->out[0])->dtype].name;
-	return n->precision == IG_PREC_INT8 ? "int8" : n->precision == IG_PREC_FLOAT ? "float" : "";
+	const char *result = ig_dtypes[ig_vtype(g, n->out[0])->dtype].name;
+	bool stored = n->precision == IG_PREC_STORED;
+	if (g->stage == IG_STAGE_QUANTIZED && !stored)
+		return result;
+	if (!stored)
+		return n->precision == IG_PREC_UNSET ? "" : ig_precision_names[n->precision];
+	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, n->in[1])->q);
+	const struct ig_qconfig *config = ig_node_qconfig(s->qconfig, n);
+	bool known = g->stage == IG_STAGE_QUANTIZED;
+	const char *weights = ig_dtypes[known ? ig_vtype(g, n->in[1])->dtype : weight_type(n, config)].name;
+	int64_t group = known ? (q ? q->group : 0) : config->mode == IG_MODE_WEIGHT_ONLY ? config->weight.group : 0;
+	const char *of = group ? ig_arena_printf(a, " group %" PRId64, group) : "";
+	return ig_arena_printf(a, "%s, weights %s%s", known ? result : "float", weights, of);
 }
 
 static const char *bias_text(const struct ig_graph *g, const struct ig_node *n)
@@ -80,9 +114,11 @@ static const char *spec_text(struct ig_arena *a, const struct ig_qspec *q)
 /* What observes the layer's values: activations/weights. */
 static const char *observers(struct ig_arena *a, const struct ig_session *s, const struct ig_node *n)
 {
+	const struct ig_qconfig *q = ig_node_qconfig(s->qconfig, n);
+	if (n->precision == IG_PREC_STORED && q->mode == IG_MODE_WEIGHT_ONLY)
+		return ig_arena_printf(a, "weights %s%s", spec_text(a, &q->weight), q->weight.per_channel && !q->weight.group ? " per channel" : "");
 	if (n->precision != IG_PREC_INT8)
 		return "";
-	const struct ig_qconfig *q = ig_node_qconfig(s->qconfig, n);
 	const char *act = spec_text(a, &q->act);
 	if (!has_macs(n))
 		return act;
@@ -108,14 +144,14 @@ static const char *shapes(struct ig_arena *a, const struct ig_graph *g, const st
 
 static bool is_layer(const struct ig_node *n) { return n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && n->op != IG_OP_OBSERVE; }
 
-static void add_totals(struct totals *t, const struct ig_graph *g, const struct ig_node *n)
+static void add_totals(struct totals *t, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
 {
 	int64_t macs = has_macs(n) ? ig_node_macs(g, n) : 0;
 	bool int8 = computes_int8(g, n);
 	t->layers++;
 	t->macs += macs;
 	t->int8_macs += int8 ? macs : 0;
-	t->weights += weight_bytes(g, n, int8);
+	t->weights += weight_bytes(s, g, n);
 }
 
 /* ---- text ---- */
@@ -166,14 +202,14 @@ static void mapped_text(const struct ig_session *s, const struct ig_graph *g, FI
 		const struct ig_node *n = ig_node(g, id);
 		if (!is_layer(n))
 			continue;
-		add_totals(&sum, g, n);
+		add_totals(&sum, s, g, n);
 		ig_table_cell(t, "%s", n->name);
 		ig_table_cell(t, "%s", ig_ops[n->op].name);
 		ig_table_cell(t, "%s", shapes(a, g, n));
 		cell_count(t, has_macs(n) ? ig_node_macs(g, n) : 0);
-		cell_count(t, weight_bytes(g, n, computes_int8(g, n)));
+		cell_count(t, weight_bytes(s, g, n));
 		ig_table_cell(t, "%s", bias_text(g, n));
-		ig_table_cell(t, "%s", precision(g, n));
+		ig_table_cell(t, "%s", precision(a, s, g, n));
 		ig_table_cell(t, "%s", observers(a, s, n));
 		ig_table_cell(t, "%s", rule_text(a, s, n));
 	}
@@ -199,7 +235,7 @@ static void cell_scale(struct ig_table *t, const struct ig_qparam *q)
 	}
 }
 
-static void quantized_text(const struct ig_graph *g, FILE *out)
+static void quantized_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
 {
 	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "result", ">scale", ">zero point"};
 	struct ig_table *t = ig_table_new(titles, 9);
@@ -209,14 +245,14 @@ static void quantized_text(const struct ig_graph *g, FILE *out)
 		const struct ig_node *n = ig_node(g, id);
 		if (!is_layer(n))
 			continue;
-		add_totals(&sum, g, n);
+		add_totals(&sum, s, g, n);
 		ig_table_cell(t, "%s", n->name);
 		ig_table_cell(t, "%s", ig_ops[n->op].name);
 		ig_table_cell(t, "%s", shapes(a, g, n));
 		cell_count(t, has_macs(n) ? ig_node_macs(g, n) : 0);
-		cell_count(t, weight_bytes(g, n, true));
+		cell_count(t, weight_bytes(s, g, n));
 		ig_table_cell(t, "%s", bias_text(g, n));
-		ig_table_cell(t, "%s", precision(g, n));
+		ig_table_cell(t, "%s", precision(a, s, g, n));
 		cell_scale(t, ig_qparam(g, ig_vtype(g, n->out[0])->q));
 	}
 	print_totals(t, &sum, 9);
@@ -255,11 +291,11 @@ static json_t *layer_json(const struct ig_session *s, const struct ig_graph *g, 
 	json_object_set_new(l, "inputs", in);
 	json_object_set_new(l, "output", type_json(g, ig_value(g, n->out[0])->name, n->out[0]));
 	json_object_set_new(l, "macs", json_integer(has_macs(n) ? ig_node_macs(g, n) : 0));
-	json_object_set_new(l, "weight_bytes", json_integer(weight_bytes(g, n, computes_int8(g, n))));
+	json_object_set_new(l, "weight_bytes", json_integer(weight_bytes(s, g, n)));
 	if (*bias_text(g, n))
 		json_object_set_new(l, "bias", json_boolean(operand_constant(g, n, 2) != NULL));
 	if (g->stage != IG_STAGE_QUANTIZED) {
-		json_object_set_new(l, "precision", json_string(precision(g, n)));
+		json_object_set_new(l, "precision", json_string(precision(a, s, g, n)));
 		json_object_set_new(l, "observers", json_string(observers(a, s, n)));
 		json_object_set_new(l, "rule", json_string(rule_text(a, s, n)));
 		if (n->rule >= 0)
@@ -282,7 +318,7 @@ static void print_json(const struct ig_session *s, const struct ig_graph *g, FIL
 	struct totals t = {.layers = 0};
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
 		if (is_layer(ig_node(g, id))) {
-			add_totals(&t, g, ig_node(g, id));
+			add_totals(&t, s, g, ig_node(g, id));
 			json_array_append_new(layers, layer_json(s, g, ig_node(g, id), a));
 		}
 	for (int i = 0; i < g->n_inputs; i++)
@@ -317,6 +353,6 @@ bool ig_inspect_quantized(struct ig_session *s, FILE *out)
 	if (ig_opt_given(s->o, IG_OPT_JSON))
 		print_json(s, s->quant, out);
 	else
-		quantized_text(s->quant, out);
+		quantized_text(s, s->quant, out);
 	return true;
 }

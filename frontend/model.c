@@ -9,6 +9,7 @@
 #include "frontend/qconfig_parse.h"
 #include "frontend/safetensors.h"
 #include "frontend/sema.h"
+#include "ir/number.h"
 #include "ir/outfile.h"
 #include "ir/print.h"
 
@@ -42,17 +43,32 @@ struct ig_model *ig_model_parse(const char *path, const char *text, size_t len, 
 	return NULL;
 }
 
+/* The format has no type of four bits: such numbers are written as bytes. */
+static const struct ig_tensor *writable(const struct ig_tensor *t, struct ig_arena *a)
+{
+	if (t->type.dtype != IG_DT_S4)
+		return t;
+	struct ig_type type = t->type;
+	type.dtype = IG_DT_S8;
+	struct ig_tensor *x = ig_tensor_new(a, &type);
+	for (int64_t i = 0, n = ig_elems(&type); i < n; i++)
+		ig_put_int(x, i, ig_get_int(t, i));
+	return x;
+}
+
 bool ig_model_write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d)
 {
 	const char **names = ig_xcalloc((size_t)g->n_nodes, sizeof *names);
 	const struct ig_tensor **tensors = ig_xcalloc((size_t)g->n_nodes, sizeof *tensors);
+	struct ig_arena *a = ig_arena_new();
 	int n = 0;
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
 		if (ig_node(g, id)->op == IG_OP_CONSTANT) {
 			names[n] = ig_node(g, id)->name;
-			tensors[n++] = ig_node(g, id)->data;
+			tensors[n++] = writable(ig_node(g, id)->data, a);
 		}
 	bool ok = ig_safetensors_write(path, names, tensors, n, d);
+	ig_arena_free(a);
 	free(names);
 	free(tensors);
 	return ok;

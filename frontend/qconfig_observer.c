@@ -12,10 +12,10 @@ const char *ig_qconfig_near(struct ig_qconfig_reader *r, const char *name, const
 struct spec {
 	struct ig_qspec *q;
 	bool is_weight;
-	bool has_min, has_max, has_scale;
+	bool has_min, has_max, has_scale, has_group;
 };
 
-static const char *const act_types[] = {"u8", "s8"}, *const weight_types[] = {"s8"};
+static const char *const act_types[] = {"u8", "s8"}, *const weight_types[] = {"s8", "s4"};
 
 static bool is_among(const char *s, const char *const *words, int n)
 {
@@ -35,7 +35,7 @@ static bool read_type(struct ig_qconfig_reader *r, const struct ast_expr *e, str
 		s->q->dtype = dt;
 	else
 		ig_error(r->diag, e->loc, "%s of %s are not supported yet; %s", s->is_weight ? "weights" : "activations", e->s,
-		         s->is_weight ? "weights are s8" : "activations are u8 or s8");
+		         s->is_weight ? "weights are s8 or s4" : "activations are u8 or s8");
 	return true;
 }
 
@@ -54,7 +54,7 @@ static bool read_scheme(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 
 static bool read_option(struct ig_qconfig_reader *r, const struct ast_expr *e, struct spec *s)
 {
-	static const char *const options[] = {"u8", "s8", "per_channel", "per_tensor", "reduce_range", "affine", "symmetric", "power_of_two"};
+	static const char *const options[] = {"u8", "s8", "s4", "per_channel", "per_tensor", "reduce_range", "affine", "symmetric", "power_of_two"};
 	bool ok = true;
 	if (e->kind != AST_NAME) {
 		ig_error(r->diag, e->loc, "an option of an observer is a word: minmax(s8, per_channel)");
@@ -92,9 +92,10 @@ static bool read_number(struct ig_qconfig_reader *r, const struct ast_arg *a, do
 
 static bool read_int(struct ig_qconfig_reader *r, const struct ast_arg *a, int lo, int hi, int32_t *out)
 {
-	const struct ast_expr *v = a->value;
-	if (v->kind == AST_INT && v->i >= lo && v->i <= hi) {
-		*out = (int32_t)v->i;
+	const struct ast_expr *v = a->value, *n = v->kind == AST_NEGATE ? v->a : v; /* a minus is an operator of the language */
+	int64_t i = n->kind != AST_INT ? INT64_MIN : v == n ? n->i : -n->i;
+	if (i >= lo && i <= hi) {
+		*out = (int32_t)i;
 		return true;
 	}
 	ig_error(r->diag, v->loc, "%s: takes an integer between %d and %d", a->name, lo, hi);
@@ -116,6 +117,8 @@ static bool read_argument(struct ig_qconfig_reader *r, const struct ast_arg *a, 
 		return s->has_scale = read_number(r, a, 1e-30, 1e30, "a number above 0", &q->scale);
 	if (strcmp(a->name, "zero_point") == 0 && q->observer == IG_OBS_FIXED)
 		return read_int(r, a, -128, 255, &q->zero_point);
+	if (strcmp(a->name, "group") == 0 && s->is_weight)
+		return s->has_group = read_int(r, a, 2, 65536, &q->group);
 	if (strcmp(a->name, "quant_min") == 0)
 		return s->has_min = read_int(r, a, -128, 254, &q->quant_min);
 	if (strcmp(a->name, "quant_max") == 0)
@@ -160,6 +163,10 @@ static bool check_fixed(struct ig_qconfig_reader *r, const struct ast_expr *e, c
 static bool check(struct ig_qconfig_reader *r, const struct ast_expr *e, struct spec *s)
 {
 	struct ig_qspec *q = s->q;
+	if (s->has_group && !q->per_channel) {
+		ig_error(r->diag, e->loc, "group: divides the weights of each channel; it does not go with per_tensor");
+		return false;
+	}
 	if (!check_limits(r, e, s) || !check_fixed(r, e, s))
 		return false;
 	if (q->reduce_range && q->scheme != IG_SCHEME_AFFINE && !ig_dtypes[q->dtype].is_signed && !q->limited) {

@@ -63,10 +63,19 @@ static bool read_mode(struct ig_qconfig_reader *r, const struct ast_expr *e, str
 	return ok;
 }
 
+/* Weights of 4 bits and groups are for layers that compute in float32. */
+static bool check_weights(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
+{
+	bool ok = q->mode == IG_MODE_WEIGHT_ONLY || (q->weight.dtype == IG_DT_S8 && q->weight.group == 0);
+	if (!ok)
+		ig_error(r->diag, e->loc, "%s has weights of s8 without groups; s4 and group: are for weight_only", e->s);
+	return ok;
+}
+
 /* What nothing computes yet. */
 static bool is_supported(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
 {
-	bool ok = q->mode == IG_MODE_STATIC;
+	bool ok = q->mode != IG_MODE_DYNAMIC;
 	if (!ok)
 		ig_error(r->diag, e->loc, "'%s' is not supported yet", e->s);
 	return ok;
@@ -93,7 +102,7 @@ static bool read_config(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 	for (int i = 0; i < IG_MODE_COUNT; i++)
 		if (strcmp(e->s, ig_mode_names[i]) == 0) {
 			q->mode = (enum ig_mode)i;
-			return read_mode(r, e, q) && is_supported(r, e, q);
+			return read_mode(r, e, q) && check_weights(r, e, q) && is_supported(r, e, q);
 		}
 	const struct ig_qconfig *preset = ig_qconfig_preset(e->s);
 	bool skip = strcmp(e->s, "skip") == 0;

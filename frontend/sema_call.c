@@ -161,12 +161,14 @@ static bool set_trail(struct sema *s, const struct sema_call *c, struct ig_nid i
 	struct ig_graph *g = s->graph;
 	if (c->precision) {
 		const char *w = c->precision->kind == AST_NAME ? c->precision->s : "";
-		bool int8 = strcmp(w, "int8") == 0;
-		if (!int8 && strcmp(w, "float") != 0) {
-			ig_error(s->diag, c->precision->loc, "precision: takes int8 or float");
+		int p = IG_PREC_FLOAT;
+		while (p < IG_PREC_COUNT && strcmp(w, ig_precision_names[p]) != 0)
+			p++;
+		if (p == IG_PREC_COUNT) {
+			ig_error(s->diag, c->precision->loc, "precision: takes int8, stored or float");
 			return false;
 		}
-		ig_node(g, id)->precision = int8 ? IG_PREC_INT8 : IG_PREC_FLOAT;
+		ig_node(g, id)->precision = (enum ig_precision)p;
 	}
 	if (c->absorbed) {
 		struct sema_value v = ig_sema_eval(s, c->absorbed);

@@ -256,19 +256,35 @@ static struct ig_tensor *written_values(struct sema *s, const struct sema_call *
 	return x;
 }
 
+/* The format has no type of four bits: such numbers stand in it as bytes. NULL after a diagnostic. */
+static struct ig_tensor *pack_nibbles(struct sema *s, const struct sema_call *c, const char *name, const struct ig_st_entry *e, struct ig_tensor *x)
+{
+	const int8_t *from = e->data;
+	for (int64_t i = 0, n = ig_elems(&x->type); i < n; i++) {
+		if (from[i] < -8 || from[i] > 7) {
+			ig_error(s->diag, c->loc, "tensor '%s': %d is no s4, whose values are -8 to 7", name, (int)from[i]);
+			return NULL;
+		}
+		ig_put_int(x, i, from[i]);
+	}
+	return x;
+}
+
 /* constant(tensor: "conv0.weight") */
 static struct ig_tensor *file_values(struct sema *s, const struct sema_call *c, const char *name, struct ig_type *t, bool declared)
 {
 	const struct ig_st_entry *e = ig_sema_tensor(s, c->layer, c->loc, name, NULL);
 	if (!e)
 		return NULL;
-	bool real = ig_dtypes[e->type.dtype].is_float;
+	bool half = declared && t->dtype == e->type.dtype && (t->dtype == IG_DT_F16 || t->dtype == IG_DT_BF16); /* kept as it is */
+	bool real = ig_dtypes[e->type.dtype].is_float && !half;
+	bool nibbles = declared && t->dtype == IG_DT_S4 && e->type.dtype == IG_DT_S8;
 	if (!declared) {
 		*t = e->type;
 		t->dtype = real ? IG_DT_F32 : t->dtype;
 		t->q = IG_NOQ;
 	}
-	if (!ig_type_same_shape(t, &e->type) || (real ? t->dtype != IG_DT_F32 : t->dtype != e->type.dtype)) {
+	if (!ig_type_same_shape(t, &e->type) || (real ? t->dtype != IG_DT_F32 : t->dtype != e->type.dtype && !nibbles)) {
 		ig_error(s->diag, c->loc, "tensor '%s' is %s in %s, but declared as %s", name, ig_type_str(s->arena, &e->type), s->weights_path,
 		         ig_type_str(s->arena, t));
 		return NULL;
@@ -280,6 +296,8 @@ static struct ig_tensor *file_values(struct sema *s, const struct sema_call *c, 
 		return x;
 	}
 	struct ig_tensor *x = ig_tensor_new(s->graph->arena, t);
+	if (nibbles)
+		return pack_nibbles(s, c, name, e, x);
 	if (x->bytes != e->bytes)
 		IG_BUG("tensor '%s' has %zu bytes for %zu", name, e->bytes, x->bytes);
 	memcpy(x->data, e->data, x->bytes);

@@ -2,6 +2,7 @@
    output channels; each output is one chain over the taps in the order (ky, kx, input channel), whatever the loop's vector width.
    With float that chain is of fused multiply-adds from the bias; with integers it is a sum in int32 that wraps. */
 #include "ir/eval.h"
+#include "ir/stored.h"
 #include "runtime/qmath.h"
 
 #include <string.h>
@@ -80,30 +81,31 @@ struct conv_state {
 
 static bool is_linear(const struct ig_node *n) { return n->op == IG_OP_LINEAR || n->op == IG_OP_LINEAR_ADD; }
 
-static void put(struct conv_state *s, void *to, int64_t i, const struct ig_tensor *t, int64_t from)
+/* q: parameters of weights that are stored small for a float layer (stored.h). */
+static void put(struct conv_state *s, void *to, int64_t i, const struct ig_tensor *t, const struct ig_qparam *q, int64_t from)
 {
 	if (!s->quantized)
-		((float *)to)[i] = ((const float *)t->data)[from];
+		((float *)to)[i] = t->type.dtype == IG_DT_F32 ? ((const float *)t->data)[from] : ig_stored_float(t, q, from);
 	else if (t->type.dtype == IG_DT_S8)
 		((int32_t *)to)[i] = ((const int8_t *)t->data)[from];
 	else if (t->type.dtype == IG_DT_I32)
 		((int32_t *)to)[i] = ((const int32_t *)t->data)[from];
 }
 
-static void pack_weights(struct conv_state *s, const struct ig_tensor *w)
+static void pack_weights(struct conv_state *s, const struct ig_tensor *w, const struct ig_qparam *q)
 {
 	const struct ig_conv_geom *c = &s->c;
 	int64_t icg = c->ic / c->groups, real_ocg = c->oc / c->groups, area = c->kh * c->kw;
 	if (s->depthwise) {
 		for (int64_t t = 0; t < area; t++)
 			for (int64_t o = 0; o < c->oc; o++)
-				put(s, s->weight, t * c->oc + o, w, o * area + t);
+				put(s, s->weight, t * c->oc + o, w, q, o * area + t);
 		return;
 	}
 	for (int64_t o = 0; o < c->oc; o++)
 		for (int64_t i = 0; i < icg; i++)
 			for (int64_t t = 0; t < area; t++)
-				put(s, s->weight, ((o / real_ocg) * s->k + t * icg + i) * s->ocg + o % real_ocg, w, (o * icg + i) * area + t);
+				put(s, s->weight, ((o / real_ocg) * s->k + t * icg + i) * s->ocg + o % real_ocg, w, q, (o * icg + i) * area + t);
 }
 
 static void *words(struct ig_arena *a, int64_t n)
@@ -124,11 +126,11 @@ static struct conv_state *prepare(struct ig_eval *e)
 	s->ocg = s->depthwise ? 1 : (real_ocg + LANES - 1) / LANES * LANES;
 	s->weight = words(e->arena, c->groups * s->k * s->ocg);
 	s->start = words(e->arena, c->groups * s->ocg);
-	pack_weights(s, e->in[1]);
+	pack_weights(s, e->in[1], ig_eval_q(e, 1));
 	/* a bias_mode float32 bias is added after the sum, by requantization */
 	if (e->n->n_in > 2 && !(s->quantized && e->in[2]->type.dtype == IG_DT_F32))
 		for (int64_t o = 0; o < c->oc; o++)
-			put(s, s->start, o / real_ocg * s->ocg + o % real_ocg, e->in[2], o);
+			put(s, s->start, o / real_ocg * s->ocg + o % real_ocg, e->in[2], NULL, o);
 	s->x = words(e->arena, c->ih * c->iw * c->ic);
 	s->col = words(e->arena, s->depthwise ? c->ic : PIXELS * s->k);
 	s->acc = words(e->arena, s->depthwise ? c->oc : PIXELS * s->ocg);

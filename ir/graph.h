@@ -105,7 +105,14 @@ struct ig_tensor {
 };
 
 /* What a layer's QConfig decided (filled by the qconfig pass). */
-enum ig_precision { IG_PREC_UNSET, IG_PREC_FLOAT, IG_PREC_INT8 };
+enum ig_precision {
+	IG_PREC_UNSET,
+	IG_PREC_FLOAT,
+	IG_PREC_INT8,
+	IG_PREC_STORED, /* float32 with weights stored in fewer bits */
+	IG_PREC_COUNT
+};
+extern const char *const ig_precision_names[IG_PREC_COUNT];
 
 struct ig_node {
 	enum ig_op op;

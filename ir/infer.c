@@ -75,13 +75,27 @@ static bool check_size(const struct ig_node *n, const struct ig_type *t, struct 
 	return true;
 }
 
+/* How many parameters such a tensor has: one, one for each place along the axis, or one for each group of places and place of the other axes. */
+static int64_t params_of(const struct ig_qparam *q, const struct ig_type *t)
+{
+	if (q->axis < 0)
+		return 1;
+	if (q->axis >= t->rank)
+		return -1;
+	if (!q->group)
+		return t->dim[q->axis];
+	int64_t n = (t->dim[q->axis] + q->group - 1) / q->group;
+	for (int i = 0; i < t->rank; i++)
+		n *= i == q->axis ? 1 : t->dim[i];
+	return n;
+}
+
 static bool check_qparam(const struct ig_graph *g, const struct ig_node *n, const struct ig_type *t, struct ig_diag *d)
 {
 	const struct ig_qparam *q = ig_qparam(g, t->q);
 	if (!q)
 		return true;
-	bool per_tensor = q->axis < 0;
-	if (q->dtype != t->dtype || (per_tensor ? q->n != 1 : (q->axis >= t->rank || q->n != t->dim[q->axis]))) {
+	if (q->dtype != t->dtype || q->n != params_of(q, t)) {
 		ig_error(d, n->loc, "'%s': quantization parameters do not fit %s (%lld scales, axis %d)", n->name, ig_type_str(g->arena, t), (long long)q->n, q->axis);
 		return false;
 	}

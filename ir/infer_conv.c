@@ -119,7 +119,8 @@ static bool weight_type(const struct ig_graph *g, const struct ig_node *n, struc
 	const struct ig_type *w = ig_vtype(g, n->in[1]);
 	if (!ig_infer_constants(g, n, 1, 2, d))
 		return false;
-	if (w->dtype == IG_DT_F32 || (w->dtype == IG_DT_S8 && w->q.i >= 0))
+	bool half = w->dtype == IG_DT_F16 || w->dtype == IG_DT_BF16;
+	if (w->dtype == IG_DT_F32 || half || ((w->dtype == IG_DT_S8 || w->dtype == IG_DT_S4) && w->q.i >= 0))
 		return true;
 	ig_error(d, n->loc, "%s '%s': the weight '%s' is %s, expected f32", ig_ops[n->op].name, n->name, ig_value(g, n->in[1])->name, ig_infer_shape(g, n->in[1]));
 	return false;

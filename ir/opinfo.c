@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+const char *const ig_precision_names[IG_PREC_COUNT] = {"unset", "float", "int8", "stored"};
+
 const struct ig_dtype_info ig_dtypes[IG_DT_COUNT] = {
 #define D(e, text, bits, is_float, is_signed) {text, bits, is_float, is_signed},
 #include "ir/dtype.def"

@@ -301,7 +301,7 @@ static void put_trail(struct printer *p, const struct ig_node *n, const char *im
 	if (n->n_absorbed)
 		fputc(']', p->out);
 	if (n->precision != IG_PREC_UNSET)
-		fprintf(p->out, "%sprecision: %s", sep, n->precision == IG_PREC_INT8 ? "int8" : "float");
+		fprintf(p->out, "%sprecision: %s", sep, ig_precision_names[n->precision]);
 }
 
 static void put_node(struct printer *p, const struct ig_node *n)

@@ -1,5 +1,6 @@
 /* The graph's invariants, checked between passes. A violation is a defect of the pass that ran last, never of the user's model. */
 #include "ir/infer.h"
+#include "ir/stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,9 +121,13 @@ static const char *check_compute(const struct ig_graph *g, const struct ig_node 
 {
 	bool bias_float = strcmp(ig_attr_str(n, IG_A_BIAS_MODE, "int32"), "float32") == 0;
 	if (!quantized(g, n->in[0])) {
+		bool stored = ig_has_stored_weights(g, n);
 		for (int i = 0; i < n->n_in; i++)
-			if (!plain_float(g, n->in[i]))
+			if (!plain_float(g, n->in[i]) && !(i == 1 && stored))
 				return "its input is float32, so every operand must be";
+		const char *why = stored ? ig_check_stored(g, n) : NULL;
+		if (why)
+			return why;
 		return plain_float(g, n->out[0]) ? NULL : "its input is float32, so the result must be";
 	}
 	const struct ig_qparam *w = ig_qparam(g, ig_vtype(g, n->in[1])->q);

@@ -1,5 +1,6 @@
 /* The graph as an ONNX file: quantized values become QuantizeLinear and DequantizeLinear around the float operators, with the graph's parameters. */
 #include "onnx/export.h"
+#include "ir/stored.h"
 
 #include "ir/outfile.h"
 #include "onnx/import.h"
@@ -147,6 +148,17 @@ static void constant(struct ig_onnx_export *x, struct ig_vid v)
 	*(ig_vtype(x->g, v)->q.i >= 0 ? &x->integer[v.i] : &x->number[v.i]) = name;
 }
 
+/* Weights of halves, of four bits or with groups become the float32 numbers they stand for. */
+static const char *stored_numbers(struct ig_onnx_export *x, struct ig_vid v)
+{
+	const struct ig_tensor *t = ig_const_data(x->g, v);
+	int64_t n = ig_elems(&t->type);
+	float *f = IG_NEWN(x->arena, float, n);
+	for (int64_t i = 0; i < n; i++)
+		f[i] = ig_stored_float(t, ig_qparam(x->g, ig_vtype(x->g, v)->q), i);
+	return ig_ox_init(x, ig_value(x->g, v)->name, IG_DT_F32, t->type.rank, t->type.dim, f);
+}
+
 /* A bias of integers: the scale is that of the sums. */
 static const char *bias(struct ig_onnx_export *x, const struct ig_node *n)
 {
@@ -164,6 +176,8 @@ const char *ig_ox_in(struct ig_onnx_export *x, const struct ig_node *n, int i)
 {
 	struct ig_vid v = n->in[i];
 	const struct ig_type *t = ig_vtype(x->g, v);
+	if (i == 1 && ig_ops[n->op].quant == IG_QC_COMPUTE && ig_has_stored_weights(x->g, n) && !x->number[v.i] && (t->q.i < 0 || t->dtype == IG_DT_S4 || ig_qparam(x->g, t->q)->group))
+		x->number[v.i] = stored_numbers(x, v);
 	if (ig_const_data(x->g, v) && !x->number[v.i] && !x->integer[v.i])
 		constant(x, v);
 	if (i == 2 && ig_ops[n->op].quant == IG_QC_COMPUTE && t->dtype == IG_DT_I32)

@@ -193,13 +193,16 @@ static bool convert_all(struct ig_convert *k)
 		}
 		if (k->done[id.i])
 			continue;
-		if (ig_is_layer(n))
+		bool stored = n->precision == IG_PREC_STORED && ig_convert_has_weights(g, n);
+		if (ig_is_layer(n) && !stored)
 			n->precision = IG_PREC_FLOAT;
 		for (int i = 0; n->op != IG_OP_DEQUANTIZE && i < n->n_in; i++) {
 			struct ig_vid v = as_f32(k, ig_node(g, id)->in[i], id);
 			n = ig_node(g, id);
 			n->in[i] = v;
 		}
+		if (stored && !ig_convert_stored(k, id))
+			return false;
 	}
 	for (int i = 0; i < g->n_outputs; i++)
 		g->output[i] = as_f32(k, g->output[i], IG_NONODE);

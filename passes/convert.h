@@ -1,4 +1,5 @@
-/* Conversion in three files: convert_plan.c decides which nodes run in int8 and which values are u8, convert_weights.c quantizes constants,
+/* Conversion in four files: convert_plan.c decides which nodes run in int8 and which values are u8, convert_weights.c quantizes constants,
+   convert_stored.c stores weights of float32 layers in fewer bits,
    convert.c rewrites the graph. */
 #ifndef IG_PASSES_CONVERT_H
 #define IG_PASSES_CONVERT_H
@@ -36,6 +37,13 @@ struct ig_qid ig_activation_qparam(struct ig_graph *g, const struct ig_qspec *sp
 struct ig_qspec ig_result_qspec(const struct ig_qconfig *q, enum ig_op op);
 /* Weights (operand 1) to s8 and bias (operand 2) to i32 for an input of scale s_x; false after a diagnostic. */
 bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32_t zp_x, const struct ig_qconfig *q);
+/* Whether weights and bias of a conv-like node are float32 constants. */
+bool ig_convert_has_weights(const struct ig_graph *g, const struct ig_node *n);
+/* One scale for n weights, by their range and observer; the integer that stands for a weight. */
+float ig_convert_weight_scale(const float *w, int64_t n, const struct ig_qspec *spec);
+int32_t ig_convert_weight(float w, float scale, int32_t qmin, int32_t qmax);
+/* Weights of a float32 layer to the type they are stored in; false after a diagnostic. */
+bool ig_convert_stored(struct ig_convert *k, struct ig_nid id);
 /* u8 parameters of a constant operand, from its own data. */
 bool ig_convert_constant_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
 #endif

@@ -20,7 +20,7 @@ bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n)
 	return n->op != IG_OP_QUANTIZE && n->op != IG_OP_DEQUANTIZE && (ig_vtype(g, n->out[0])->q.i >= 0 || (n->n_in && ig_vtype(g, n->in[0])->q.i >= 0));
 }
 
-static bool has_constant_weights(const struct ig_graph *g, const struct ig_node *n)
+bool ig_convert_has_weights(const struct ig_graph *g, const struct ig_node *n)
 {
 	const struct ig_tensor *w = ig_const_data(g, n->in[1]), *b = n->n_in > 2 ? ig_const_data(g, n->in[2]) : NULL;
 	return w && w->type.dtype == IG_DT_F32 && (n->n_in < 3 || (b && b->type.dtype == IG_DT_F32));
@@ -53,7 +53,7 @@ static void backwards(struct ig_convert *k, int32_t id)
 		return;
 	switch (ig_ops[n->op].quant) {
 	case IG_QC_COMPUTE:
-		k->node_q[id] = has_constant_weights(g, n);
+		k->node_q[id] = ig_convert_has_weights(g, n);
 		break;
 	case IG_QC_ELTWISE:
 	case IG_QC_TABLE:

@@ -18,31 +18,32 @@ struct weights {
 	bool bias_f32;      /* the bias stays float */
 };
 
-static int32_t quantize_weight(float w, float scale, int32_t qmin, int32_t qmax)
+int32_t ig_convert_weight(float w, float scale, int32_t qmin, int32_t qmax)
 {
 	double q = ig_det_rint((double)(w / scale));
 	return q < qmin ? qmin : q > qmax ? qmax : (int32_t)q;
 }
 
 /* The scale of n weights by the observer. */
-static float weight_scale(const float *w, int64_t n, const struct weights *p)
+float ig_convert_weight_scale(const float *w, int64_t n, const struct ig_qspec *spec)
 {
 	float lo = 0, hi = 0, full, best_scale;
-	int32_t zero;
+	int32_t zero, qmin, qmax;
+	ig_qspec_limits(spec, &qmin, &qmax);
 	for (int64_t i = 0; i < n; i++) {
 		lo = w[i] < lo ? w[i] : lo;
 		hi = w[i] > hi ? w[i] : hi;
 	}
-	ig_qspec_params(p->spec, lo, hi, &full, &zero);
+	ig_qspec_params(spec, lo, hi, &full, &zero);
 	best_scale = full;
-	if (p->spec->observer != IG_OBS_MSE || p->spec->scheme == IG_SCHEME_POWER_OF_TWO)
+	if (spec->observer != IG_OBS_MSE || spec->scheme == IG_SCHEME_POWER_OF_TWO)
 		return full;
 	double best = INFINITY;
 	for (int k = 0; k < MSE_STEPS; k++) {
 		float scale = (float)((double)full * (1.0 - 0.8 * k / MSE_STEPS));
 		double err = 0;
 		for (int64_t i = 0; i < n && err < best; i++) {
-			double e = (double)w[i] - (double)quantize_weight(w[i], scale, p->qmin, p->qmax) * (double)scale;
+			double e = (double)w[i] - (double)ig_convert_weight(w[i], scale, qmin, qmax) * (double)scale;
 			err += e * e;
 		}
 		if (err < best) {
@@ -57,9 +58,9 @@ static float weight_scale(const float *w, int64_t n, const struct weights *p)
 static float *weight_scales(const struct weights *p, float s_x, const struct ig_qconfig *q)
 {
 	float *scale = ig_xcalloc((size_t)p->oc + 1, sizeof *scale);
-	float whole = q->weight.per_channel ? 0 : weight_scale(p->w, p->oc * p->per, p);
+	float whole = q->weight.per_channel ? 0 : ig_convert_weight_scale(p->w, p->oc * p->per, p->spec);
 	for (int64_t c = 0; c < p->oc; c++)
-		scale[c] = q->weight.per_channel ? weight_scale(p->w + c * p->per, p->per, p) : whole;
+		scale[c] = q->weight.per_channel ? ig_convert_weight_scale(p->w + c * p->per, p->per, p->spec) : whole;
 	for (int64_t c = 0; c < p->oc && p->b && !p->bias_f32; c++) {
 		float least = (float)(fabs((double)p->b[c]) / ((double)s_x * 0x1p30));
 		if (q->weight.per_channel)
@@ -129,7 +130,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	struct ig_tensor *wq = ig_tensor_new(g->arena, &type), *bq = NULL;
 	int8_t *w = wq->data;
 	for (int64_t i = 0; i < p.oc * p.per; i++)
-		w[i] = (int8_t)quantize_weight(p.w[i], scale[i / p.per], p.qmin, p.qmax);
+		w[i] = (int8_t)ig_convert_weight(p.w[i], scale[i / p.per], p.qmin, p.qmax);
 	if (p.b && !p.bias_f32) {
 		struct ig_type t = ig_type_make(IG_DT_I32, 1, &p.oc);
 		bq = ig_tensor_new(g->arena, &t);

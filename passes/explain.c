@@ -79,7 +79,7 @@ bool ig_explain(const struct ig_graph *g, const struct ig_qconfig_map *m, const 
 	}
 	print_absorbed(t, m, n, type, order, out);
 	const char *why = ig_ops[n->op].quant == IG_QC_NONE ? " (the operation has no int8 form)" : "";
-	fprintf(out, "  precision:  %s%s\n", n->precision == IG_PREC_INT8 ? "int8" : "float", why);
+	fprintf(out, "  precision:  %s%s\n", n->precision == IG_PREC_STORED ? "float, weights stored in fewer bits" : ig_precision_names[n->precision], why);
 	free(beaten);
 	ig_matcher_free(t);
 	return true;

@@ -208,6 +208,17 @@ static bool report_idle(const struct ig_graph *g, const struct ig_matcher *t, in
 	IG_BUG("rule kind %d", (int)r->kind);
 }
 
+static enum ig_precision precision_of(const struct ig_node *n, const struct ig_qconfig *q)
+{
+	enum ig_op op = n->op;
+	if (q->skip || ig_ops[op].quant == IG_QC_NONE)
+		return IG_PREC_FLOAT;
+	if (q->mode == IG_MODE_STATIC)
+		return IG_PREC_INT8;
+	/* A depthwise layer's weights are few: they stay as they are. */
+	return op == IG_OP_LINEAR || op == IG_OP_LINEAR_ADD || op == IG_OP_CONV2D || op == IG_OP_CONV2D_ADD ? IG_PREC_STORED : IG_PREC_FLOAT;
+}
+
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 {
 	struct ig_matcher *t = ig_matcher_new(c->qconfig, c->diag);
@@ -230,8 +241,7 @@ bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 			used[m.rule] = true;
 		for (int i = 0; i < m.n_beaten; i++)
 			used[beaten[i]] = true;
-		bool skip = (given && m.rule < 0) || ig_node_qconfig(c->qconfig, n)->skip || ig_ops[n->op].quant == IG_QC_NONE;
-		n->precision = skip ? IG_PREC_FLOAT : IG_PREC_INT8;
+		n->precision = given && m.rule < 0 ? IG_PREC_FLOAT : precision_of(n, ig_node_qconfig(c->qconfig, n));
 	}
 	for (int i = 0; i < t->n; i++)
 		if (!used[i] && !report_idle(g, t, i, c->diag))

@@ -36,6 +36,7 @@ struct run {
 	const void *const **in;
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
+	int64_t stored[IG_DT_COUNT], grouped; /* float layers by the type of their weights; with groups of weights */
 	int64_t graphs, dull, emitted, parts, fused; /* fused: kernels of several layers */
 	int threads; /* emit: 1, 2, 3, 1 ... by graph */
 	struct bits_counts counts;
@@ -94,6 +95,11 @@ static void note_case(struct run *r)
 		const struct ig_node *n = ig_node(r->g, id);
 		r->ops[n->op][ig_vtype(r->g, n->out[0])->q.i >= 0]++;
 		bits_count(r->g, r->it, n, &r->counts);
+		if (ig_ops[n->op].quant == IG_QC_COMPUTE && ig_vtype(r->g, n->in[0])->q.i < 0) {
+			const struct ig_type *w = ig_vtype(r->g, n->in[1]);
+			r->stored[w->dtype]++;
+			r->grouped += w->q.i >= 0 && ig_qparam(r->g, w->q)->group > 0;
+		}
 	}
 }
 
@@ -386,6 +392,8 @@ static void report(const struct run *r)
 	putchar('\n');
 	report_compared(r);
 	printf("%lld kernels of row-fused layers\n", (long long)r->fused);
+	printf("float layers by weights: f32 %lld, f16 %lld, bf16 %lld, s8 %lld, s4 %lld, of these in groups %lld\n", (long long)r->stored[IG_DT_F32],
+	       (long long)r->stored[IG_DT_F16], (long long)r->stored[IG_DT_BF16], (long long)r->stored[IG_DT_S8], (long long)r->stored[IG_DT_S4], (long long)r->grouped);
 	printf("products of tiles in software: %lld\n", (long long)test_tile_dots());
 	printf("roundings in one sample of each: %lld, ties %lld, accumulators over 2^24 %lld\n", (long long)r->counts.roundings, (long long)r->counts.ties,
 	       (long long)r->counts.large);
@@ -414,6 +422,14 @@ static bool covered(const struct run *r)
 	}
 	if (r->graphs < 100)
 		return true;
+	if (r->c.seed >= BITS_PRECISION) {
+		static const enum ig_dtype types[] = {IG_DT_F16, IG_DT_BF16, IG_DT_S8, IG_DT_S4};
+		for (size_t k = 0; k < IG_COUNTOF(types); k++)
+			ok &= r->stored[types[k]] >= 10;
+		if (!ok || r->grouped < 10)
+			fprintf(stderr, "too few layers of some precision\n");
+		return ok && r->grouped >= 10;
+	}
 	bool index = r->c.seed >= BITS_INDEX;
 	for (size_t k = 0; k < (index ? IG_COUNTOF(index_ops) : IG_COUNTOF(basic_ops)); k++) {
 		enum ig_op i = index ? index_ops[k] : basic_ops[k];

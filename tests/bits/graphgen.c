@@ -568,7 +568,7 @@ static void mark_outputs(struct gen *k)
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d)
 {
 	static const enum bits_flavour flavours[] = {BITS_PLAIN, BITS_PLAIN, BITS_PLAIN, BITS_POW2, BITS_POW2, BITS_LARGE, BITS_MIXED, BITS_MIXED, BITS_FLOAT, BITS_PLAIN};
-	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS && seed < BITS_INDEX, .index = seed >= BITS_INDEX && seed < BITS_MATH, .math = seed >= BITS_MATH};
+	struct gen k = {.r = {seed * 0x9e3779b97f4a7c15u + 1}, .d = d, .blocks = seed >= BITS_BLOCKS && seed < BITS_INDEX, .index = seed >= BITS_INDEX && seed < BITS_MATH, .math = seed >= BITS_MATH && seed < BITS_PRECISION};
 	bits_pick(&k.r, 2);
 	*flavour = k.flavour = flavours[seed % IG_COUNTOF(flavours)];
 	char nm[32];
@@ -650,14 +650,21 @@ static struct ig_qconfig_map *rules(struct bits_case *c, struct ig_diag *d)
 	struct ig_qconfig q = *ig_qconfig_preset(fixed ? "default" : c->preset);
 	q.requantize_fixed = fixed;
 	add_rule(m, IG_RULE_DEFAULT, NULL, c->flavour == BITS_FLOAT ? &skip : &q, c->flavour == BITS_FLOAT ? "skip" : c->preset);
-	if (c->flavour != BITS_MIXED)
+	bool precisions = c->seed >= BITS_PRECISION;
+	if (c->flavour != BITS_MIXED && !precisions)
 		return m;
 	struct ig_graph *probe = ig_graph_clone(c->source);
 	struct ig_context ctx = {.diag = d, .qconfig = m};
 	if (ig_infer_graph(probe, d) && ig_pipeline_run(IG_HALF_FLOAT, probe, &ctx, NULL))
 		for (struct ig_nid id = ig_first(probe); id.i >= 0; id = ig_next(probe, id)) {
 			const struct ig_node *n = ig_node(probe, id);
-			if (n->op != IG_OP_INPUT && n->op != IG_OP_CONSTANT && bits_pick(&r, 3) == 0)
+			if (n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT)
+				continue;
+			if (precisions) {
+				const char *text = bits_precision(&r, probe, n, &q);
+				add_rule(m, IG_RULE_LAYER, ig_arena_strdup(m->arena, n->name), &q, text);
+			}
+			if (c->flavour == BITS_MIXED && bits_pick(&r, 3) == 0)
 				add_rule(m, IG_RULE_LAYER, ig_arena_strdup(m->arena, n->name), &skip, "skip");
 		}
 	ig_graph_free(probe);

@@ -2,6 +2,7 @@
 #ifndef IG_TESTS_BITS_GRAPHGEN_H
 #define IG_TESTS_BITS_GRAPHGEN_H
 #include "ir/graph.h"
+#include "ir/qconfig.h"
 
 struct bits_random {
 	uint64_t s;
@@ -27,6 +28,9 @@ struct ig_nid bits_index_op(struct bits_random *r, struct ig_graph *g, struct ig
 #define BITS_MATH (1u << 26) /* from here on mostly graphgen_math.c's operations */
 /* graphgen_math.c: the result of one or some random operations on x, inferred. */
 struct ig_vid bits_math_op(struct bits_random *r, struct ig_graph *g, struct ig_vid x, struct ig_diag *d);
+#define BITS_PRECISION (1u << 27) /* from here on each layer has a precision of its own */
+/* graphgen_precision.c: a random configuration for a layer, and its name. */
+const char *bits_precision(struct bits_random *r, const struct ig_graph *g, const struct ig_node *n, struct ig_qconfig *q);
 /* A float graph; the flavour follows from the seed. */
 struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, struct ig_diag *d);
 /* A sample for the graph's inputs: inputs[i] is allocated in `a`. Sample 0.. are alike; every fourth one is four times larger, so that values saturate. */

@@ -1,5 +1,5 @@
 # Same bytes: random graphs and the example models through every engine, emitter and compiler, compared with the graph interpreter.
-add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_math.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
+add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_math.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_precision.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
   ${CMAKE_SOURCE_DIR}/tests/common/tiles.c)
 target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_frontend)
 foreach(part 0 1)
@@ -13,6 +13,8 @@ add_test(NAME bits.index COMMAND bits_check engines 33554432 2 100)
 set_tests_properties(bits.index PROPERTIES LABELS bits TIMEOUT 900)
 add_test(NAME bits.math COMMAND bits_check engines 67108864 2 100)
 set_tests_properties(bits.math PROPERTIES LABELS bits TIMEOUT 900)
+add_test(NAME bits.precision COMMAND bits_check engines 134217728 1 120)
+set_tests_properties(bits.precision PROPERTIES LABELS bits TIMEOUT 900)
 find_program(IG_PYTHON3 python3)
 set(bits_configs gcc-O0 gcc-O3 gcc-O3-contract clang-O0 clang-O3 aarch64-gcc aarch64-neon aarch64-dotprod aarch64-i8mm x86-64-amx x86-64-amx-c)
 foreach(config ${bits_configs})
@@ -23,6 +25,11 @@ foreach(config gcc-O0 aarch64-dotprod)
   add_test(NAME bits.index.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
     --work ${CMAKE_CURRENT_BINARY_DIR}/bits-index --first 33554432 --count 40 ${config})
   set_tests_properties(bits.index.${config} PROPERTIES LABELS bits SKIP_RETURN_CODE 77 TIMEOUT 900)
+endforeach()
+foreach(config gcc-O0 aarch64-neon)
+  add_test(NAME bits.precision.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/run.py --check $<TARGET_FILE:bits_check> --source ${CMAKE_SOURCE_DIR}
+    --work ${CMAKE_CURRENT_BINARY_DIR}/bits-precision --first 134217728 --count 40 ${config})
+  set_tests_properties(bits.precision.${config} PROPERTIES LABELS bits SKIP_RETURN_CODE 77 TIMEOUT 900)
 endforeach()
 foreach(config engines float ${bits_configs})
   add_test(NAME bits.models.${config} COMMAND ${IG_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/models.py --check $<TARGET_FILE:bits_check> --intaglio $<TARGET_FILE:intaglio>
