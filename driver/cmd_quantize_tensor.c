@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/metrics.h"
 #include "driver/npz.h"
 #include "driver/report.h"
 #include "frontend/dataset.h"
-#include "ir/detmath.h"
 #include "passes/stats.h"
 #include "runtime/qmath.h"
 
@@ -269,13 +269,6 @@ static bool write_files(struct work *w)
 
 /* ---- report ---- */
 
-static double decibel(const struct part *p)
-{
-	if (p->noise > 0 && p->signal > 0)
-		return 10 * (ig_det_log(p->signal / p->noise) / ig_det_log(10));
-	return p->noise > 0 ? -INFINITY : INFINITY;
-}
-
 static struct part whole(const struct work *w)
 {
 	struct part all = {.min = INFINITY, .max = -INFINITY};
@@ -298,7 +291,7 @@ static void json_errors(json_t *to, const struct part *p)
 	json_object_set_new(to, "max", ig_json_share((double)p->max));
 	json_object_set_new(to, "max_error", ig_json_share(p->worst));
 	json_object_set_new(to, "mse", ig_json_share(p->noise / (double)p->n));
-	json_object_set_new(to, "sqnr_db", ig_json_share(decibel(p)));
+	json_object_set_new(to, "sqnr_db", ig_json_share(ig_decibel(p->signal, p->noise)));
 	json_object_set_new(to, "saturated", ig_json_share((double)p->saturated / (double)p->n));
 }
 
@@ -358,7 +351,7 @@ static void report_text(const struct work *w)
 		ig_table_cell(t, "%.6g", (double)p->hi);
 		ig_table_cell(t, "%.9g", (double)p->scale);
 		ig_table_cell(t, "%d", p->zero);
-		cell_decibel(t, decibel(p));
+		cell_decibel(t, ig_decibel(p->signal, p->noise));
 		ig_table_cell(t, "%.3f %%", 100 * (double)p->saturated / (double)p->n);
 	}
 	printf("%s: %" PRId64 " elements to %s, %d to %d, %s, range by %s\n\n", w->path, w->n, ig_dtypes[w->spec.dtype].name, w->qmin, w->qmax,
@@ -368,7 +361,7 @@ static void report_text(const struct work *w)
 	if (parts > SHOWN)
 		printf("... and %" PRId64 " more, which --json shows\n", parts - SHOWN);
 	printf("\nlargest error       %.6g\nmean squared error  %.6g\n", all.worst, all.noise / (double)all.n);
-	double db = decibel(&all);
+	double db = ig_decibel(all.signal, all.noise);
 	if (isinf(db))
 		printf("SQNR                %s\n", db > 0 ? "exact" : "-inf");
 	else
