@@ -151,6 +151,7 @@ void ig_session_forget_graphs(struct ig_session *s)
 void ig_session_close(struct ig_session *s)
 {
 	ig_stats_free(s->stats);
+	ig_means_free(s->means);
 	ig_schedules_free(s->schedules);
 	ig_session_forget_graphs(s);
 	if (s->own_qconfig)
@@ -290,6 +291,7 @@ static bool show_observe(struct ig_session *s)
 bool ig_session_quantize(struct ig_session *s)
 {
 	s->ctx.stats = s->stats;
+	s->ctx.means = s->means;
 	s->quant = ig_graph_clone(s->given ? s->given : s->flt);
 	return run_half(s, IG_HALF_QUANTIZE, s->quant);
 }
@@ -337,8 +339,10 @@ bool ig_session_stats(struct ig_session *s)
 	}
 	bool sliced = ig_opt_given(s->o, IG_OPT_CALIBRATION_SAMPLES);
 	s->stats = ig_stats_new(s->flt->weights_hash);
-	return ig_session_calibrate(s, s->stats, s->o->value[IG_OPT_CALIBRATION].v, n, sliced ? s->o->number[IG_OPT_CALIBRATION_SAMPLES] : 0,
-	                            sliced ? s->o->last[IG_OPT_CALIBRATION_SAMPLES] : -1);
+	const char *const *specs = s->o->value[IG_OPT_CALIBRATION].v;
+	int64_t first = sliced ? s->o->number[IG_OPT_CALIBRATION_SAMPLES] : 0, last = sliced ? s->o->last[IG_OPT_CALIBRATION_SAMPLES] : -1;
+	return ig_session_calibrate(s, s->stats, specs, n, first, last) &&
+	       (!s->qconfig->recover[IG_RECOVER_BIAS] || ig_session_means(s, specs, n, first, last));
 }
 
 bool ig_session_prepare(struct ig_session *s, const char *path)

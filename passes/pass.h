@@ -3,6 +3,7 @@
 #define IG_PASSES_PASS_H
 #include "ir/graph.h"
 #include "ir/qconfig.h"
+#include "passes/means.h"
 #include "passes/stats.h"
 
 enum ig_fact { /* what holds of a graph; g->facts */
@@ -17,6 +18,7 @@ struct ig_context {
 	struct ig_diag *diag;
 	const struct ig_qconfig_map *qconfig;
 	const struct ig_stats *stats; /* for convert; NULL before calibration */
+	const struct ig_means *means; /* for correct_bias, with `recover bias_correction`; else NULL */
 	bool verify;                  /* verify after each pass */
 	const char *dump_after;       /* pass name, "all" or NULL: text to dump_file */
 	FILE *dump_file;
@@ -39,6 +41,7 @@ bool ig_pass_equalize(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_observe(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_correct_bias(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_convert(struct ig_graph *g, struct ig_context *c);
 /* Whether a float graph has quantize or dequantize nodes: it is quantized already, at least in part, and its parameters are law. */
 bool ig_has_quantized(const struct ig_graph *g);

@@ -106,6 +106,8 @@ CASES = {
     "eval_auc_labels": f"eval one.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_auc_score": f"eval model.ig {STATE}--data test.npy --labels is_one.npy --engine float,reference --metric auc",
     "eval_recover": "eval model.ig --qconfig recover.ig --calibration recover.state --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_recover_bias": "eval model.ig --qconfig bias.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_recover_bias_state": f"eval model.ig --qconfig bias.ig {STATE}--data test.npy --engine float,reference",
     "eval_recover_state": f"eval model.ig --qconfig recover.ig {STATE}--data test.npy --engine float,reference",
     "eval_calibration_missing": "eval model.ig --data test.npy --engine float,reference",
     "compare": f"compare model.ig {STATE}--data test.npy --samples 0:100",
@@ -171,6 +173,7 @@ def main():
         write_npy(folder.path / "ramp.npy", "<f4", (3, 7), struct.pack("<21f", *((i - 8) * (1 + i % 7) / 16 for i in range(21))))
         one_of_ten(folder.path)
         (folder.path / "recover.ig").write_text("quantize {\n  default default\n  recover equalize\n}\n")
+        (folder.path / "bias.ig").write_text("quantize {\n  default static(weights: minmax(s8, per_tensor))\n  recover bias_correction\n}\n")
         folder.run("calibrate", "model.ig", "calib.npy", "--qconfig", "recover.ig", "-o", "recover.state")
         before = folder.names()
         for name, command in CASES.items():

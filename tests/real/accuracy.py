@@ -9,7 +9,7 @@ from pathlib import Path
 
 import models
 
-RECOVER = ["equalize"]
+RECOVER = ["equalize", "bias_correction"]
 METHODS = ["default", "minmax", "histogram", "mse", "moving_average", "x86", "qnnpack", "onednn"]
 
 

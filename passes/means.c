@@ -1,0 +1,92 @@
+#include "passes/means.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+	struct ig_vid value;
+	const char *name;
+	bool last; /* the channels are the last axis, else the second */
+	int64_t at, n; /* in a row */
+};
+struct ig_means {
+	const struct ig_graph *g;
+	IG_VEC(struct entry) entry;
+	int64_t width;
+	double *mean;
+};
+
+static bool reads_last(enum ig_op op) { return op == IG_OP_LINEAR || op == IG_OP_LINEAR_ADD; }
+
+static const struct entry *find(const struct ig_means *m, const char *name, bool last)
+{
+	for (int i = 0; i < m->entry.n; i++)
+		if (m->entry.v[i].last == last && strcmp(m->entry.v[i].name, name) == 0)
+			return &m->entry.v[i];
+	return NULL;
+}
+
+struct ig_means *ig_means_new(const struct ig_graph *g)
+{
+	struct ig_means *m = ig_xcalloc(1, sizeof *m);
+	m->g = g;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		const struct ig_node *n = ig_node(g, id);
+		if (ig_ops[n->op].quant != IG_QC_COMPUTE || n->precision != IG_PREC_INT8 || ig_vtype(g, n->in[0])->dtype != IG_DT_F32)
+			continue;
+		const struct ig_type *t = ig_vtype(g, n->in[0]);
+		struct entry e = {.value = n->in[0], .name = ig_value(g, n->in[0])->name, .last = reads_last(n->op), .at = m->width};
+		e.n = t->dim[e.last ? t->rank - 1 : 1];
+		if (find(m, e.name, e.last))
+			continue;
+		ig_vec_push(&m->entry, e);
+		m->width += e.n;
+	}
+	m->mean = ig_xcalloc((size_t)m->width + 1, sizeof *m->mean);
+	return m;
+}
+
+void ig_means_free(struct ig_means *m)
+{
+	if (!m)
+		return;
+	ig_vec_free(&m->entry);
+	free(m->mean);
+	free(m);
+}
+
+const struct ig_graph *ig_means_graph(const struct ig_means *m) { return m->g; }
+
+int64_t ig_means_width(const struct ig_means *m) { return m->width; }
+
+void ig_means_sample(const struct ig_means *m, const struct ig_interp *it, double *row)
+{
+	memset(row, 0, (size_t)m->width * sizeof *row);
+	for (int i = 0; i < m->entry.n; i++) {
+		const struct entry *e = &m->entry.v[i];
+		const struct ig_tensor *t = ig_interp_value(it, e->value);
+		const float *x = t->data;
+		int64_t elems = ig_elems(&t->type), inner = 1;
+		for (int k = e->last ? t->type.rank : 2; k < t->type.rank; k++)
+			inner *= t->type.dim[k];
+		for (int64_t j = 0; j < elems; j++)
+			row[e->at + j / inner % e->n] += (double)x[j];
+		for (int64_t c = 0; c < e->n; c++)
+			row[e->at + c] /= (double)(elems / e->n);
+	}
+}
+
+void ig_means_finish(struct ig_means *m, const double *rows, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t j = 0; j < m->width; j++)
+			m->mean[j] += rows[i * m->width + j];
+	for (int64_t j = 0; j < m->width && n; j++)
+		m->mean[j] /= (double)n;
+}
+
+const double *ig_means_find(const struct ig_means *m, const char *value, enum ig_op reader)
+{
+	const struct entry *e = find(m, value, reads_last(reader));
+	return e ? m->mean + e->at : NULL;
+}

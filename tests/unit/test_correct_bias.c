@@ -1,0 +1,139 @@
+/* Bias correction: means by channel, and outputs whose mean is nearer to the float ones'. */
+#include "passes_util.h"
+
+#define SAMPLES 40
+
+/* Samples of one sign, so that the weights' errors add up. */
+static void fill(float *x, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)(1 + uniform());
+}
+
+struct source {
+	float *x;
+	int64_t n;
+	int done;
+	const void *in[1];
+};
+
+static const void *const *next(void *self)
+{
+	struct source *s = self;
+	if (s->done == SAMPLES)
+		return NULL;
+	s->in[0] = s->x + s->n * s->done++;
+	return s->in;
+}
+
+static void test_means(void **state)
+{
+	(void)state;
+	struct ig_graph *g = ig_graph_new("m");
+	struct ig_vid x = input(g, "x", SHAPE(1, 2, 2, 2)), c = conv(g, "c", x, 3, 1, true);
+	output(g, linear(g, "l", flatten(g, "f", c), 4));
+	struct ig_context ctx = {.diag = diag, .verify = true};
+	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &ctx, NULL));
+	struct ig_means *m = ig_means_new(g);
+	assert_int_equal(ig_means_width(m), 2 + 12);
+	double rows[2 * 14];
+	struct ig_interp *it = ig_interp_new(g, diag);
+	const float samples[2][8] = {{1, 2, 3, 4, 10, 20, 30, 40}, {5, 6, 7, 8, -10, -20, -30, -40}};
+	for (int i = 0; i < 2; i++) {
+		const void *in[1] = {samples[i]};
+		ig_interp_run(it, in);
+		ig_means_sample(m, it, rows + 14 * i);
+	}
+	ig_means_finish(m, rows, 2);
+	const double *mean = ig_means_find(m, "x", IG_OP_CONV2D);
+	assert_true(mean && mean[0] == 4.5 && mean[1] == 0);
+	assert_null(ig_means_find(m, "x", IG_OP_LINEAR));
+	assert_non_null(ig_means_find(m, "f", IG_OP_LINEAR));
+	ig_interp_free(it);
+	ig_means_free(m);
+	ig_graph_free(g);
+}
+
+/* Sum over channels of the squared difference of means between the float graph and a quantized one; output is [1, C, ...]. */
+static double bias_of(const struct ig_graph *flt, const struct ig_graph *q, const struct source *s)
+{
+	int64_t n = ig_elems(ig_vtype(flt, flt->output[0])), channels = ig_vtype(flt, flt->output[0])->dim[1], count;
+	double *sum = calloc((size_t)channels, sizeof *sum), total = 0;
+	for (int i = 0; i < SAMPLES; i++) {
+		float *a = run_graph(flt, s->x + s->n * i, &count), *b = run_graph(q, s->x + s->n * i, &count);
+		assert_int_equal(count, n);
+		for (int64_t j = 0; j < n; j++)
+			sum[j / (n / channels)] += ((double)b[j] - (double)a[j]) / SAMPLES;
+		free(a);
+		free(b);
+	}
+	for (int64_t c = 0; c < channels; c++)
+		total += sum[c] * sum[c];
+	free(sum);
+	return total;
+}
+
+static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_means *m)
+{
+	struct ig_graph *g = ig_graph_clone(flt);
+	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .means = m};
+	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
+	return g;
+}
+
+/* kind 0: convolution, 1: grouped, without a bias, 2: depthwise, 3: float bias; the first channel's weights are large, which makes the others' coarse. */
+static void check(int kind)
+{
+	struct ig_graph *g = ig_graph_new("m");
+	struct ig_qconfig_map *map = ig_qconfig_map_new();
+	struct ig_rule rule = {.kind = IG_RULE_DEFAULT, .config = *ig_qconfig_preset("default")};
+	rule.config.weight.per_channel = false;
+	rule.config.bias_float32 = kind == 3;
+	ig_vec_push(&map->rules, rule);
+	struct ig_vid x = input(g, "x", SHAPE(1, 4, 9, 9));
+	output(g, conv(g, "c", x, kind == 2 ? 4 : 8, kind == 1 ? 2 : kind == 2 ? 4 : 1, kind != 1));
+	const struct ig_tensor *w = ig_const_data(g, layer(g, "c")->in[1]);
+	for (int64_t i = 0; i < ig_elems(&w->type) / w->type.dim[0]; i++)
+		((float *)w->data)[i] *= 50;
+	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map};
+	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &c, NULL));
+	struct source s = {.n = 4 * 9 * 9};
+	s.x = malloc(SAMPLES * (size_t)s.n * sizeof *s.x);
+	fill(s.x, SAMPLES * s.n);
+	struct ig_stats *st = ig_stats_new(g->weights_hash);
+	struct ig_sample_source src = {.self = &s, .next = next};
+	assert_true(ig_calibrate(g, map, &src, st, diag));
+	struct ig_means *m = ig_means_new(g);
+	double *rows = malloc(SAMPLES * (size_t)ig_means_width(m) * sizeof *rows);
+	struct ig_interp *it = ig_interp_new(g, diag);
+	for (int i = 0; i < SAMPLES; i++) {
+		const void *in[1] = {s.x + s.n * i};
+		ig_interp_run(it, in);
+		ig_means_sample(m, it, rows + i * ig_means_width(m));
+	}
+	ig_means_finish(m, rows, SAMPLES);
+	struct ig_graph *plain = quantized(g, map, st, NULL), *corrected = quantized(g, map, st, m);
+	assert_true(bias_of(g, corrected, &s) < bias_of(g, plain, &s) / 3);
+	ig_graph_free(plain);
+	ig_graph_free(corrected);
+	ig_interp_free(it);
+	free(rows);
+	ig_means_free(m);
+	ig_stats_free(st);
+	free(s.x);
+	ig_graph_free(g);
+	ig_qconfig_map_free(map);
+}
+
+static void test_corrects(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 4; kind++)
+		check(kind);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_means), cmocka_unit_test(test_corrects)};
+	return cmocka_run_group_tests(tests, start, finish);
+}
