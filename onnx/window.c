@@ -131,6 +131,10 @@ struct ig_vid ig_onnx_transpose(struct ig_onnx_node *n, struct ig_vid v, const c
 struct ig_vid ig_onnx_scalar(struct ig_onnx_node *n, const char *suffix, enum ig_dtype dt, double value)
 {
 	struct ig_tensor *t = ig_onnx_new_tensor(n->s, dt, 0, NULL);
+	if ((dt == IG_DT_I32 || dt == IG_DT_I64) && !(value >= INT32_MIN && value <= INT32_MAX && value == (double)(int32_t)value)) {
+		ig_onnx_fail(n, "%g is no number of type %s", value, ig_dtypes[dt].name);
+		return IG_NOVAL;
+	}
 	switch (dt) {
 	case IG_DT_F32: *(float *)t->data = (float)value; break;
 	case IG_DT_I32: *(int32_t *)t->data = (int32_t)value; break;

@@ -411,11 +411,22 @@ static const enum ig_op basic_ops[] = {
 };
 static const enum ig_op index_ops[] = {IG_OP_PAD,    IG_OP_SLICE,           IG_OP_SPLIT, IG_OP_GATHER, IG_OP_EXPAND, IG_OP_TILE, IG_OP_DEPTH_TO_SPACE, IG_OP_SPACE_TO_DEPTH,
                                        IG_OP_RESIZE, IG_OP_GLOBAL_MAX_POOL, IG_OP_LSTM,  IG_OP_GRU,    IG_OP_RNN};
+static const enum ig_op math_ops[] = {IG_OP_SELU,    IG_OP_SOFTPLUS,   IG_OP_CELU,       IG_OP_SOFTSIGN,    IG_OP_GELU,    IG_OP_EXP,        IG_OP_LOG,        IG_OP_SQRT,
+                                      IG_OP_ABS,     IG_OP_RECIPROCAL, IG_OP_DIV,        IG_OP_POW,         IG_OP_MINIMUM, IG_OP_MAXIMUM,    IG_OP_PRELU,      IG_OP_EQUAL,
+                                      IG_OP_LESS,    IG_OP_GREATER,    IG_OP_LESS_EQUAL, IG_OP_LOGICAL_NOT, IG_OP_WHERE,   IG_OP_LOGICAL_OR, IG_OP_LOGICAL_XOR, IG_OP_CAST,
+                                      IG_OP_REDUCE_MEAN, IG_OP_REDUCE_SUM, IG_OP_REDUCE_MAX, IG_OP_REDUCE_MIN, IG_OP_ARGMAX};
+/* Families by their first seed, the last one first. */
+static const struct {
+	uint64_t first;
+	const enum ig_op *ops;
+	size_t n;
+} families[] = {{BITS_MATH, math_ops, IG_COUNTOF(math_ops)}, {BITS_INDEX, index_ops, IG_COUNTOF(index_ops)}, {0, basic_ops, IG_COUNTOF(basic_ops)}};
 
 /* With many graphs, each operation of their family must have occurred, and ties and long sums too. */
 static bool covered(const struct run *r)
 {
 	bool ok = true;
+	int f = 0;
 	if (r->c.seed >= BITS_BLOCKS && r->c.seed < BITS_INDEX && r->fused < r->graphs) {
 		fprintf(stderr, "too few row-fused layers\n");
 		return false;
@@ -430,15 +441,16 @@ static bool covered(const struct run *r)
 			fprintf(stderr, "too few layers of some precision\n");
 		return ok && r->grouped >= 10;
 	}
-	bool index = r->c.seed >= BITS_INDEX;
-	for (size_t k = 0; k < (index ? IG_COUNTOF(index_ops) : IG_COUNTOF(basic_ops)); k++) {
-		enum ig_op i = index ? index_ops[k] : basic_ops[k];
+	while (r->c.seed < families[f].first)
+		f++;
+	for (size_t k = 0; k < families[f].n; k++) {
+		enum ig_op i = families[f].ops[k];
 		if (r->ops[i][0] + r->ops[i][1] == 0) {
 			fprintf(stderr, "no graph has %s\n", ig_ops[i].name);
 			ok = false;
 		}
 	}
-	if (index)
+	if (families[f].first)
 		return ok;
 	if (r->counts.ties < r->graphs || r->counts.large < r->graphs / 2) {
 		fprintf(stderr, "too few ties or large accumulators\n");
