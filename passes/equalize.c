@@ -135,7 +135,7 @@ static void find_pair(struct equalize *e, struct ig_nid id)
 	if (!(lo == 0 || lo == -INFINITY) || !(hi > 0))
 		return;
 	struct ig_vid v = a->out[0];
-	int64_t channels = ig_vtype(g, float_constant(g, a->in[1]) ? a->in[1] : v)->dim[0], places = 1;
+	int64_t channels = ig_vtype(g, a->in[1])->dim[0], places = 1;
 	int axis = a->op == IG_OP_LINEAR ? ig_vtype(g, v)->rank - 1 : 1;
 	struct ig_nid user;
 	for (;;) {
@@ -145,9 +145,8 @@ static void find_pair(struct equalize *e, struct ig_nid id)
 		const struct ig_node *n = ig_node(g, user);
 		if (axis != 1 && n->op != IG_OP_RELU && n->op != IG_OP_LEAKY_RELU)
 			return;
-		if (n->op == IG_OP_FLATTEN) {
-			places *= ig_elems(ig_vtype(g, v)) / (ig_vtype(g, v)->dim[0] * ig_vtype(g, v)->dim[1]);
-		}
+		for (int i = 2; n->op == IG_OP_FLATTEN && i < ig_vtype(g, v)->rank; i++)
+			places *= ig_vtype(g, v)->dim[i];
 		v = n->out[0];
 	}
 	if (user.i < 0 || !ig_op_is_conv_like(ig_node(g, user)->op) || ig_node(g, user)->in[0].i != v.i || !has_float_constants(g, ig_node(g, user)))
