@@ -166,7 +166,7 @@ static bool profile(struct bench *b)
 static bool is_float(const struct bench *b, const struct kir_func *f)
 {
 	const struct ig_node *n = f->node.i >= 0 ? ig_node(b->s.quant, f->node) : NULL;
-	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[1])->dtype == IG_DT_F32;
+	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[0])->dtype == IG_DT_F32; /* whatever its weights are stored in */
 }
 
 static void add_bytes(const struct bench *b, const struct kir_func *f, bool *seen, int64_t *constants, int64_t *others)

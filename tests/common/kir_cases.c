@@ -67,6 +67,19 @@ static void floats(struct kc *k)
 	}
 }
 
+static void halves(struct kc *k)
+{
+	for (int n = 1; n <= 64; n *= 2) {
+		struct kir_type t = KIR_T(KIR_I16, n), f = KIR_T(KIR_F32, n);
+		fresh(k);
+		kir_val h = kir_ld(k, KIR_I16, n), subnormal = kb_op2(&k->b, KIR_AND, h, kb_const_i(&k->b, t, (int16_t)0x83ff));
+		kir_st(k, kb_op1(&k->b, KIR_HTOF, f, h));
+		kir_st(k, kb_op1(&k->b, KIR_HTOF, f, subnormal));
+		kir_st(k, kb_op1(&k->b, KIR_HTOF, f, kb_op2(&k->b, KIR_OR, h, kb_const_i(&k->b, t, 0x7c00)))); /* NaN */
+		kir_st(k, kb_op1(&k->b, KIR_HTOF, f, kb_op2(&k->b, KIR_OR, kb_op2(&k->b, KIR_AND, h, kb_const_i(&k->b, t, INT16_MIN)), kb_const_i(&k->b, t, 0x7c00)))); /* infinities */
+	}
+}
+
 static void conversions(struct kc *k)
 {
 	for (int n = 1; n <= 32; n *= 2) {
@@ -334,7 +347,7 @@ static const struct {
 	const char *name;
 	void (*build)(struct kc *);
 } cases[] = {
-	{"int8", int8}, {"int16", int16}, {"int32", int32}, {"int64", int64}, {"floats", floats}, {"conversions", conversions}, {"lanes", lanes},
+	{"int8", int8}, {"int16", int16}, {"int32", int32}, {"int64", int64}, {"floats", floats}, {"conversions", conversions}, {"halves", halves}, {"lanes", lanes},
 	{"dot_u8s8", dot_u8s8}, {"dot_s8s8", dot_s8s8}, {"dot_s16", dot_s16}, {"mmla", mmla}, {"fpack", fpack}, {"partial8", partial8}, {"partial16", partial16},
 	{"partial32", partial32}, {"partial64", partial64}, {"luts", luts}, {"reductions", reductions}, {"loops", loops},
 	{"broadcasts", broadcasts},
