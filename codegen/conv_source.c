@@ -1,5 +1,6 @@
 /* Where a convolution reads its activations: the input itself, or a copy of one image in scratch that is padded, widened or offset. */
 #include "codegen/conv.h"
+#include "ir/infer.h"
 #include "ir/stored.h"
 
 /* A view of rank 4 for a linear layer's rank 1 to 3: leading dimensions are rows and columns of pixels. */
@@ -60,6 +61,9 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id)
 		return ig_low_refuse(L, id, "its weight must be a constant");
 	if (n->n_in > 2 && !ig_const_data(L->g, n->in[2]))
 		return ig_low_refuse(L, id, "its bias must be a constant");
+	const char *why = ig_check_types(L->g, n); /* of a graph in explicit form */
+	if (why)
+		return ig_low_refuse(L, id, "%s", why);
 	const struct kir_tensor *in = ig_low_dense(L, n->in[0]);
 	c->is_float = w->type.dtype == IG_DT_F32 || ig_has_stored_weights(L->g, n);
 	c->stored = w->type.dtype;

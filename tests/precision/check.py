@@ -90,6 +90,28 @@ def outputs(intaglio, folder, model, engine, *more):
     return np.load(folder / "y.npy")
 
 
+def bad_graphs(intaglio, folder):
+    """Weights that nothing computes, in explicit form: refused by the compiler, not read as something else."""
+    np_w = {"w": np.ones((4, 6), np.int8), "k": np.ones((4, 1, 3, 3), np.int8), "nine": np.full((4, 6), 9, np.int8)}
+    save_safetensors(folder / "w.safetensors", np_w)
+    linear = ("f32[1, 6]", "f32[1, 4]", "linear")
+    eight = ", ".join(["1.0"] * 8)
+    cases = [(*linear, "s4[4, 6] {scale: [" + eight + "], axis: 1, group: 4}", "w", "groups of its weight must divide"),
+             (*linear, "s8[4, 6] {scale: 1.0, zero_point: 3}", "w", "zero point 0"),
+             (*linear, "s8[4, 6] {scale: [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], axis: 1}", "w", "one for each output channel"),
+             (*linear, "s4[4, 6] {scale: 1.0}", "nine", "9 is no s4"),
+             ("u8[1, 6] {scale: 0.5}", "f32[1, 4]", "linear", "s4[4, 6] {scale: 1.0}", "w", "needs one scale, and an s8 weight"),
+             ("f32[1, 4, 5, 5]", "f32[1, 4, 3, 3]", "depthwise_conv2d", "s8[4, 1, 3, 3] {scale: 1.0}", "k", "so its weights must be")]
+    wrong = 0
+    for x, y, op, w, name, text in cases:
+        (folder / "bad.ig").write_text(f'weights "w.safetensors"\nmodel m(x: {x}) -> (y: {y}) quantized {{\n  w: {w} = constant(tensor: "{name}")\n  y: {y} = {op}(x, w)\n}}\n')
+        r = subprocess.run([intaglio, "compile", "bad.ig", "--quiet", "-o", "n"], cwd=folder, stderr=subprocess.PIPE, text=True)
+        if r.returncode != 1 or text not in r.stderr:
+            wrong += 1
+            print(f"weights {w}: expected {text!r}, got status {r.returncode}: {r.stderr}")
+    return wrong
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--intaglio", required=True, type=lambda s: pathlib.Path(s).resolve())
@@ -131,6 +153,7 @@ def main():
             if (r.returncode != 0) != (text is not None) or (text and text not in r.stderr):
                 wrong += 1
                 print(f"{rules}: expected {text!r}, got status {r.returncode}: {r.stderr}")
+        wrong += bad_graphs(args.intaglio, bad)
     print(f"{len(CASES)} quantize blocks, {values} values compared with the float model of rounded weights, {wrong} wrong")
     sys.exit(wrong != 0)
 
