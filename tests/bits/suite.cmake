@@ -1,5 +1,5 @@
 # Same bytes: random graphs and the example models through every engine, emitter and compiler, compared with the graph interpreter.
-add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_math.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_precision.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
+add_executable(bits_check ${CMAKE_SOURCE_DIR}/tests/bits/check.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen.c ${CMAKE_SOURCE_DIR}/tests/bits/graphcase.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_index.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_math.c ${CMAKE_SOURCE_DIR}/tests/bits/graphgen_precision.c ${CMAKE_SOURCE_DIR}/tests/bits/arith.c
   ${CMAKE_SOURCE_DIR}/tests/common/tiles.c)
 target_link_libraries(bits_check PRIVATE ig_warnings ig_codegen ig_passes ig_frontend)
 foreach(part 0 1)
