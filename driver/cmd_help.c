@@ -12,7 +12,7 @@ static void print_overview(FILE *f)
 	const struct ig_command *const *c = ig_commands(&n);
 	fputs("Intaglio compiles quantized neural networks to object files.\n\nusage: intaglio COMMAND [OPTIONS] [ARGUMENTS]\n\n", f);
 	for (int i = 0; i < n; i++)
-		fprintf(f, "  %-10s %s\n", c[i]->name, c[i]->summary);
+		fprintf(f, "  %-15s %s\n", c[i]->name, c[i]->summary);
 	fputs("\n'intaglio help COMMAND' tells more; 'intaglio help targets' and 'intaglio help passes' list those.\n"
 	      "Exit status: 0 done, 1 errors were reported, 2 wrong usage, 3 the verdict of 'eval' is fail.\n", f);
 }
