@@ -40,6 +40,8 @@ bool ig_onnx_if(struct ig_onnx_node *n)
 {
 	const struct ig_tensor *c = ig_onnx_in_const(n, 0);
 	const Onnx__AttributeProto *yes = ig_onnx_attr(n, "then_branch"), *no = ig_onnx_attr(n, "else_branch");
+	if (!ig_onnx_has(n, 0))
+		return ig_onnx_fail(n, "its condition is missing");
 	if (!c)
 		return ig_onnx_fail(n, "the condition must be known when the model is imported, but '%s' is computed from the inputs", n->p->input[0]);
 	if (ig_elems(&c->type) != 1 || c->type.dtype == IG_DT_F32 || !yes || !no || !yes->g || !no->g)

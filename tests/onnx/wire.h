@@ -136,6 +136,16 @@ static inline void put_attr_int(struct bytes *n, const char *name, int64_t v)
 	put_msg(n, 5, a);
 }
 
+static inline void put_attr_float(struct bytes *n, const char *name, float v)
+{
+	struct bytes a = {0};
+	put_str(&a, 1, name);
+	put_varint(&a, 2 << 3 | 5);
+	put(&a, &v, sizeof v);
+	put_int(&a, 20, 1);
+	put_msg(n, 5, a);
+}
+
 static inline void put_attr_ints(struct bytes *n, const char *name, int count, const int64_t *v)
 {
 	struct bytes a = {0};

@@ -132,6 +132,24 @@ static void faults(void **state)
 	free(b.p);
 }
 
+/* What the fuzzer found. */
+static void found(void **state)
+{
+	(void)state;
+	struct bytes g = {0}, n;
+	put_msg(&g, 11, port("x", 1, 2, (int64_t[]){1, 4}, ""));
+	put_msg(&g, 12, port("y", 1, 0, NULL, ""));
+	put_msg(&g, 1, node("branch", "If", "", "y"));
+	refused(model(g, 13), "node 'branch' (If): its condition is missing");
+	g = (struct bytes){0};
+	put_msg(&g, 11, port("x", 6, 2, (int64_t[]){2, 2}, ""));
+	put_msg(&g, 12, port("y", 6, 0, NULL, ""));
+	n = node("product", "Gemm", "x x", "y");
+	put_attr_float(&n, "alpha", 4.1e30f);
+	put_msg(&g, 1, n);
+	refused(model(g, 13), "node 'product' (Gemm): 4.1e+30 is no number of type i32");
+}
+
 /* A graph of one initializer that is its output. */
 static struct bytes of_tensor(struct bytes t)
 {
@@ -312,7 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(small),  cmocka_unit_test(dimensions),    cmocka_unit_test(faults), cmocka_unit_test(tensors),
-	    cmocka_unit_test(depth),  cmocka_unit_test(external_data), cmocka_unit_test(wire),   cmocka_unit_test(mutated),
+	    cmocka_unit_test(depth),  cmocka_unit_test(external_data), cmocka_unit_test(wire),   cmocka_unit_test(mutated), cmocka_unit_test(found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
