@@ -11,7 +11,7 @@ static char *weights_beside(const char *path)
 {
 	size_t n = strlen(path);
 	char *s = NULL;
-	if (n < 4 || strcmp(path + n - 3, ".ig") != 0 || path[n - 4] == '/')
+	if (n < 4 || !ig_ends_with(path, ".ig") || path[n - 4] == '/')
 		return NULL;
 	s = ig_xcalloc(n + sizeof ".safetensors", 1);
 	memcpy(s, path, n - 3);
@@ -39,6 +39,8 @@ static int run(const struct ig_opts *o)
 	const char *path = ig_opt_str(o, IG_OPT_OUTPUT);
 	if (!path)
 		return ig_usage_error(o->cmd, "-o MODEL.ig is missing");
+	if (!ig_ends_with(o->args.v[0], ".onnx"))
+		return ig_usage_error(o->cmd, "import reads ONNX models, whose names end in .onnx; '%s' does not", o->args.v[0]);
 	char *weights = weights_beside(path);
 	if (!weights)
 		return ig_usage_error(o->cmd, "-o takes the name of a .ig file, not '%s'", path);

@@ -6,12 +6,6 @@
 #include "driver/inspect.h"
 #include "driver/report.h"
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-	return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static bool explain(struct ig_session *s, FILE *out)
 {
 	const char *layer = ig_opt_str(s->o, IG_OPT_EXPLAIN);
@@ -53,7 +47,7 @@ static bool inspect(struct ig_session *s, const char *path, FILE *out)
 {
 	static const enum ig_opt for_models[] = {IG_OPT_EXPLAIN, IG_OPT_MEMORY, IG_OPT_CALIBRATION, IG_OPT_QCONFIG};
 	bool state = ig_stats_is_state(path), object = !state && ig_elf_is(path);
-	bool tensors = ends_with(path, ".npy") || ends_with(path, ".npz") || ends_with(path, ".safetensors");
+	bool tensors = ig_ends_with(path, ".npy") || ig_ends_with(path, ".npz") || ig_ends_with(path, ".safetensors");
 	if (!state && !object && !tensors)
 		return inspect_model(s, path, out);
 	for (size_t i = 0; i < IG_COUNTOF(for_models); i++)

@@ -162,12 +162,6 @@ void ig_session_close(struct ig_session *s)
 		ig_diag_free(s->diag);
 }
 
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-	return n >= m && strcmp(s + n - m, tail) == 0;
-}
-
 static struct ig_model *load_onnx(struct ig_session *s, const char *path)
 {
 	int n = s->o->value[IG_OPT_DIM].n;
@@ -195,7 +189,7 @@ static bool load_schedules(struct ig_session *s)
 
 bool ig_session_load(struct ig_session *s, const char *path)
 {
-	bool onnx = ends_with(path, ".onnx");
+	bool onnx = ig_ends_with(path, ".onnx");
 	s->path = path;
 	if (!onnx && ig_opt_given(s->o, IG_OPT_DIM)) {
 		ig_error(s->diag, ig_loc_file(s->diag, path), "--dim is for ONNX models; in a .ig file the shapes are written out");

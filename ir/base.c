@@ -117,6 +117,12 @@ void ig_arena_free(struct ig_arena *a)
 	free(a);
 }
 
+bool ig_ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+	return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
 void *ig_arena_alloc(struct ig_arena *a, size_t n, size_t size)
 {
 	size_t bytes, whole;

@@ -35,6 +35,8 @@ void *ig_xrealloc(void *p, size_t n, size_t size);
 
 /* An arena: objects of one lifetime, released together. All memory is zeroed and 16-aligned. */
 struct ig_arena;
+bool ig_ends_with(const char *s, const char *tail);
+
 struct ig_arena *ig_arena_new(void);
 void ig_arena_free(struct ig_arena *a); /* NULL is allowed */
 void *ig_arena_alloc(struct ig_arena *a, size_t n, size_t size);

@@ -60,6 +60,8 @@ CASES = {
     "usage_metric_labels": "eval model.ig --data test.npy --metric auc",
     "usage_sort": "compare model.ig --data test.npy --sort name",
     "usage_calls": "bench model.ig --calls 0",
+    "usage_import": "import model.ig -o other.ig",
+    "usage_import_output": "import model.onnx -o model.txt",
     "usage_state": "calibrate model.ig calib.npy",
     "usage_calibrate_data": "calibrate model.ig -o x.state",
     "usage_merge": "calibrate --merge digits.state --samples 0:5 -o x.state",
