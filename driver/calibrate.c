@@ -3,6 +3,7 @@
 
 #include "driver/live.h"
 #include "driver/samples.h"
+#include "driver/select.h"
 
 static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
 {
@@ -50,12 +51,14 @@ static bool open_data(struct ig_session *s, struct data *x, const char *const *s
 struct run {
 	struct ig_calibration *calibration;
 	int64_t base; /* number of the set's first sample */
+	const bool *chosen; /* by number; NULL: all */
 };
 
 static bool add_sample(void *self, int worker, int64_t i, const void *const *in)
 {
 	const struct run *r = self;
-	ig_calibration_sample(r->calibration, worker, r->base + i, in);
+	if (!r->chosen || r->chosen[r->base + i])
+		ig_calibration_sample(r->calibration, worker, r->base + i, in);
 	return true;
 }
 
@@ -73,9 +76,11 @@ static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into
 	struct ig_live *live = ig_live_new(s, float_samples(s, x->total));
 	bool ok;
 	int jobs = 1;
+	bool select = s->o->cmd == &ig_cmd_calibrate && ig_opt_given(s->o, IG_OPT_SELECT);
+	bool *chosen = select ? ig_select_samples(s->flt, x->set.v, x->set.n, s->o->number[IG_OPT_SELECT]) : NULL;
 	for (int i = 0; i < x->set.n; i++)
 		jobs = ig_samples_jobs(s->o, x->set.v[i]) > jobs ? ig_samples_jobs(s->o, x->set.v[i]) : jobs;
-	struct run r = {ig_calibration_new(s->flt, s->qconfig, live ? ig_live_engine(live) : &ig_calibration_interpreter, jobs, s->diag), 0};
+	struct run r = {ig_calibration_new(s->flt, s->qconfig, live ? ig_live_engine(live) : &ig_calibration_interpreter, jobs, s->diag), 0, chosen};
 	ok = r.calibration != NULL;
 	for (int i = 0; i < x->set.n && ok; i++) {
 		ok = ig_samples_run(s, x->set.v[i], ig_samples_jobs(s->o, x->set.v[i]), "calibrating", add_sample, &r);
@@ -84,6 +89,7 @@ static bool run_data(struct ig_session *s, struct data *x, struct ig_stats *into
 	ok = ok && ig_calibration_finish(r.calibration, into, s->diag);
 	ig_calibration_free(r.calibration);
 	ig_live_free(live);
+	free(chosen);
 	return ok;
 }
 

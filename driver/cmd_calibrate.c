@@ -67,8 +67,8 @@ static int run(const struct ig_opts *o)
 		return IG_EXIT_USAGE;
 	if (use[IG_ENGINE_REFERENCE] || use[IG_ENGINE_KIR] || use[IG_ENGINE_FLOAT] == use[IG_ENGINE_NATIVE])
 		return ig_usage_error(o->cmd, "--engine of calibrate is float or native");
-	if (merging && (ig_opt_given(o, IG_OPT_SAMPLES) || ig_opt_given(o, IG_OPT_QCONFIG)))
-		return ig_usage_error(o->cmd, "--merge adds whole states: it takes neither --samples nor --qconfig");
+	if (merging && (ig_opt_given(o, IG_OPT_SAMPLES) || ig_opt_given(o, IG_OPT_QCONFIG) || ig_opt_given(o, IG_OPT_SELECT)))
+		return ig_usage_error(o->cmd, "--merge adds whole states: it takes neither --samples nor --select nor --qconfig");
 	ig_session_begin(&s, o);
 	bool ok = merging ? merge(o, s.diag) : calibrate(&s);
 	ig_session_close(&s);
@@ -79,6 +79,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_OUTPUT, "the state to write"},
 	{IG_OPT_MERGE, NULL},
 	{IG_OPT_SAMPLES, NULL},
+	{IG_OPT_SELECT, "observe a diverse subset of N samples: each further one is the farthest from those taken; all when there are no more"},
 	{IG_OPT_QCONFIG, NULL},
 	{IG_OPT_DIM, NULL},
 	{IG_OPT_ENGINE, "what runs the float model: float (interpreted) or native (compiled); without it whichever takes less time; the state is the same"},
@@ -100,6 +101,7 @@ const struct ig_command ig_cmd_calibrate = {
 	        "state of one run over all of their samples, in any order.\n",
 	.examples = "  intaglio calibrate kws.ig calib.npy -o kws.state\n"
 	            "  intaglio calibrate kws.ig calib.npy --samples 0:50 -o a.state\n"
+	            "  intaglio calibrate kws.ig all.npy --select 200 -o kws.state\n"
 	            "  intaglio calibrate --merge a.state b.state -o kws.state\n",
 	.min_args = 1,
 	.max_args = -1,

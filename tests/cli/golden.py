@@ -64,6 +64,7 @@ CASES = {
     "usage_import_output": "import model.onnx -o model.txt",
     "usage_state": "calibrate model.ig calib.npy",
     "usage_calibrate_data": "calibrate model.ig -o x.state",
+    "usage_merge_select": "calibrate --merge digits.state --select 5 -o x.state",
     "usage_merge": "calibrate --merge digits.state --samples 0:5 -o x.state",
     "usage_explain_memory": "inspect model.ig --explain fc --memory",
     "usage_quantize_output": "quantize-tensor test.npy",
