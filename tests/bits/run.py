@@ -24,6 +24,7 @@ CONFIGS = {
     "aarch64-dotprod": ("aarch64-dotprod", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
     "x86-64-amx": ("x86-64-amx", None, "", "gcc", None),
     "x86-64-amx-c": ("x86-64-amx.c", "clang-19", "-O1", "clang-19", None),
+    "x86-64-avx512vnni-c": ("x86-64-avx512vnni.c", "gcc", "-O1", "gcc", None),
     "aarch64-i8mm": ("aarch64-i8mm", None, "", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
 }
 
