@@ -19,7 +19,7 @@ struct ig_table *ig_table_new(const char *const *titles, int n)
 	t->right = IG_NEWN(t->arena, bool, n);
 	for (int i = 0; i < n; i++) {
 		t->right[i] = titles[i][0] == '>';
-		ig_vec_push(&t->cell, titles[i] + (t->right[i] ? 1 : 0));
+		ig_vec_push(&t->cell, ig_arena_strdup(t->arena, titles[i] + (t->right[i] ? 1 : 0)));
 	}
 	ig_table_rule(t);
 	return t;
