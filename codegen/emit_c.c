@@ -159,12 +159,6 @@ static void print_ios(FILE *out, const struct ig_program *p, const struct ig_io_
 	fputs("};\n", out);
 }
 
-/* From -O1 on, gcc 12.2 computes wrong numbers in some loops over local arrays of 32 and 64 bytes: its induction variable pass is what it takes. clang is right. */
-static void defend_from_gcc(FILE *out)
-{
-	fputs("#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize(\"no-ivopts\")\n#endif\n", out);
-}
-
 static void print_descriptor(FILE *out, const struct ig_program *p)
 {
 	const struct kir_module *m = p->module;
@@ -194,8 +188,6 @@ bool ig_emit_c(const struct ig_program *p, const char *path, struct ig_diag *d)
 	fprintf(out, "/* %s: a neural network compiled by Intaglio for target %s (hash %016" PRIx64 "). Do not edit. C99; needs no library and no other file. */\n", p->name,
 	        p->target->name, p->hash);
 	ig_ec_prelude(out, ig_ec_helpers_used(p->module));
-	if (p->target->vector_bytes > 16) /* it costs speed, and arrays of 16 bytes are computed right */
-		defend_from_gcc(out);
 	fputs(arithmetic_ok, out);
 	fputc('\n', out);
 	for (int i = 0; ig_ec_runtime_types[i]; i++)

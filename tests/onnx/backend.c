@@ -60,6 +60,7 @@ struct test {
 	Onnx__ModelProto *model;
 	struct ig_onnx s; /* for reading tensors */
 	struct set set;
+	struct ig_diag *import; /* owns the names of files that nodes of the imported graph have */
 };
 
 /* ---- diagnostics as text ---- */
@@ -201,6 +202,8 @@ static struct ig_model *import_somehow(struct test *t, struct outcome *o)
 		struct ig_interp *it = model ? ig_interp_new(model->graph, m.d) : NULL;
 		bool ok = it != NULL;
 		ig_interp_free(it);
+		t->import = ok ? m.d : NULL;
+		m.d = ok ? NULL : m.d;
 		messages_end(&m, i == 0 || !ok ? o->text : NULL);
 		if (ok) {
 			o->constants = attempt[i];
@@ -333,6 +336,7 @@ static void run_set(struct test *t, bool native, struct outcome *o)
 		compile_and_compare(t, m, in, o);
 	}
 	ig_model_free(m);
+	ig_diag_free(t->import);
 }
 
 /* ---- tests ---- */

@@ -5,8 +5,6 @@ set(onnx_backend_data /usr/lib/python3/dist-packages/onnx/backend/test/data CACH
 add_test(NAME onnx.backend COMMAND onnx_backend ${onnx_backend_data} ${CMAKE_CURRENT_LIST_DIR}/backend.txt)
 add_test(NAME onnx.native COMMAND onnx_backend ${onnx_backend_data} ${CMAKE_CURRENT_LIST_DIR}/backend.txt --native 0 1)
 set_tests_properties(onnx.backend onnx.native PROPERTIES LABELS onnx SKIP_RETURN_CODE 77 TIMEOUT 300)
-# Not under the sanitizers yet: the program frees the diagnostics that own the file names of the nodes it lowers.
-set_tests_properties(onnx.native PROPERTIES LABELS "onnx;slow")
 add_executable(onnx_source ${CMAKE_SOURCE_DIR}/tests/onnx/source.c)
 target_link_libraries(onnx_source PRIVATE ig_warnings ig_onnx)
 foreach(folder ${onnx_backend_data} ${CMAKE_SOURCE_DIR}/../shared/data)
