@@ -44,11 +44,10 @@ static bool merge(const struct ig_opts *o, struct ig_diag *d)
 static bool calibrate(struct ig_session *s)
 {
 	const struct ig_opts *o = s->o;
-	bool sliced = ig_opt_given(o, IG_OPT_SAMPLES);
 	if (!ig_session_load(s, o->args.v[0]) || !ig_session_float(s))
 		return false;
 	s->stats = ig_stats_new(s->flt->weights_hash);
-	if (!ig_session_calibrate(s, s->stats, o->args.v + 1, o->args.n - 1, sliced ? o->number[IG_OPT_SAMPLES] : 0, sliced ? o->last[IG_OPT_SAMPLES] : -1) ||
+	if (!ig_session_calibrate(s, s->stats) ||
 	    !ig_stats_write(s->stats, ig_opt_str(o, IG_OPT_OUTPUT), s->diag))
 		return false;
 	summary(o, s->stats);

@@ -83,7 +83,7 @@ static void worker_end(struct worker *w)
 bool ig_samples_run(struct ig_session *s, struct ig_dataset *ds, int jobs, const char *what,
                     bool (*fn)(void *self, int worker, int64_t i, const void *const *in), void *self)
 {
-	struct crew c = {.ds = ds, .g = s->flt, .count = ig_dataset_count(ds), .fn = fn, .self = self};
+	struct crew c = {.ds = ds, .g = s->flt ? s->flt : s->model->graph, .count = ig_dataset_count(ds), .fn = fn, .self = self};
 	struct worker *w = ig_xcalloc((size_t)jobs, sizeof *w);
 	int started = 0;
 	pthread_mutex_init(&c.lock, NULL);
@@ -102,4 +102,63 @@ bool ig_samples_run(struct ig_session *s, struct ig_dataset *ds, int jobs, const
 	ig_progress_end(&c.progress);
 	pthread_mutex_destroy(&c.lock);
 	return !c.failed;
+}
+
+/* ---- data sets ---- */
+
+struct ig_calibration_args ig_session_calibration_args(const struct ig_session *s)
+{
+	const struct ig_opts *o = s->o;
+	bool own = o->cmd == &ig_cmd_calibrate;
+	enum ig_opt slice = own ? IG_OPT_SAMPLES : IG_OPT_CALIBRATION_SAMPLES;
+	struct ig_calibration_args a = {.first = 0, .last = -1};
+	a.spec = own ? o->args.v + 1 : o->value[IG_OPT_CALIBRATION].v;
+	a.n = own ? o->args.n - 1 : o->value[IG_OPT_CALIBRATION].n;
+	if (ig_opt_given(o, slice)) {
+		a.first = o->number[slice];
+		a.last = o->last[slice];
+	}
+	return a;
+}
+
+static bool open_sets(struct ig_session *s, struct ig_data_sets *x, const char *const *spec, int n, const struct ig_calibration_args *a)
+{
+	const struct ig_graph *g = s->flt ? s->flt : s->model->graph;
+	int inputs = g->n_inputs;
+	if (n > 0 && (inputs < 1 || n % inputs != 0)) {
+		ig_error(s->diag, IG_NOLOC, "the model has %d inputs, but %d data files are given; name one for each (input=FILE)", inputs, n);
+		return false;
+	}
+	for (int i = 0; i < n; i += inputs) {
+		struct ig_dataset *ds = ig_dataset_open(g, spec + i, inputs, true, s->diag);
+		if (!ds)
+			return false;
+		ig_vec_push(&x->set, ds);
+		if (!ig_session_slice(ds, a->first, a->last, s->diag))
+			return false;
+		x->total += ig_dataset_count(ds);
+	}
+	return true;
+}
+
+bool ig_data_sets_open(struct ig_session *s, struct ig_data_sets *x, const struct ig_calibration_args *a)
+{
+	const char **file = ig_xcalloc((size_t)a->n + 1, sizeof *file);
+	int n = 0;
+	for (int i = 0; i < a->n; i++)
+		if (!ig_stats_is_state(a->spec[i]))
+			file[n++] = a->spec[i];
+	*x = (struct ig_data_sets){.total = 0};
+	bool ok = open_sets(s, x, file, n, a);
+	if (!ok)
+		ig_data_sets_close(x);
+	free(file);
+	return ok;
+}
+
+void ig_data_sets_close(struct ig_data_sets *x)
+{
+	for (int i = 0; i < x->set.n; i++)
+		ig_dataset_free(x->set.v[i]);
+	ig_vec_free(&x->set);
 }

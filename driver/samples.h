@@ -10,4 +10,21 @@ int ig_samples_jobs(const struct ig_opts *o, const struct ig_dataset *ds);
    False when fn returned false for a sample: no further samples are begun. */
 bool ig_samples_run(struct ig_session *s, struct ig_dataset *ds, int jobs, const char *what,
                     bool (*fn)(void *self, int worker, int64_t i, const void *const *in), void *self);
+
+/* Where the calibration samples are: --calibration and --calibration-samples, or the arguments of 'calibrate'. */
+struct ig_calibration_args {
+	const char *const *spec; /* data files and states */
+	int n;
+	int64_t first, last; /* slice of each data file; last < 0: all */
+};
+struct ig_calibration_args ig_session_calibration_args(const struct ig_session *s);
+
+/* Data files one after the other; samples are numbered through. */
+struct ig_data_sets {
+	IG_VEC(struct ig_dataset *) set;
+	int64_t total;
+};
+/* The data files among them; states are left out. With several inputs, as many consecutive files as there are inputs make one set. False after a diagnostic, with nothing open. */
+bool ig_data_sets_open(struct ig_session *s, struct ig_data_sets *x, const struct ig_calibration_args *a);
+void ig_data_sets_close(struct ig_data_sets *x);
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "driver/replay.h"
 #include "driver/report.h"
 #include "ir/infer.h"
 #include "ir/print.h"
@@ -151,7 +152,7 @@ void ig_session_forget_graphs(struct ig_session *s)
 void ig_session_close(struct ig_session *s)
 {
 	ig_stats_free(s->stats);
-	ig_means_free(s->means);
+	ig_session_replay_close(s);
 	ig_schedules_free(s->schedules);
 	ig_session_forget_graphs(s);
 	if (s->own_qconfig)
@@ -255,6 +256,8 @@ static bool run_half(struct ig_session *s, enum ig_half half, struct ig_graph *g
 
 bool ig_session_float(struct ig_session *s)
 {
+	if (!ig_session_replay_open(s))
+		return false;
 	s->flt = ig_graph_clone(s->model->graph);
 	if (!run_half(s, IG_HALF_FLOAT, s->flt))
 		return false;
@@ -285,7 +288,7 @@ static bool show_observe(struct ig_session *s)
 bool ig_session_quantize(struct ig_session *s)
 {
 	s->ctx.stats = s->stats;
-	s->ctx.means = s->means;
+	s->ctx.flt = s->flt;
 	s->quant = ig_graph_clone(s->given ? s->given : s->flt);
 	return run_half(s, IG_HALF_QUANTIZE, s->quant);
 }
@@ -331,12 +334,8 @@ bool ig_session_stats(struct ig_session *s)
 		         layers);
 		return false;
 	}
-	bool sliced = ig_opt_given(s->o, IG_OPT_CALIBRATION_SAMPLES);
 	s->stats = ig_stats_new(s->flt->weights_hash);
-	const char *const *specs = s->o->value[IG_OPT_CALIBRATION].v;
-	int64_t first = sliced ? s->o->number[IG_OPT_CALIBRATION_SAMPLES] : 0, last = sliced ? s->o->last[IG_OPT_CALIBRATION_SAMPLES] : -1;
-	return ig_session_calibrate(s, s->stats, specs, n, first, last) &&
-	       (!s->qconfig->recover[IG_RECOVER_BIAS] || ig_session_means(s, specs, n, first, last));
+	return !ig_session_replay_missing(s) && ig_session_calibrate(s, s->stats);
 }
 
 bool ig_session_prepare(struct ig_session *s, const char *path)

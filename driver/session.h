@@ -19,7 +19,7 @@ struct ig_session {
 	struct ig_graph *given; /* flt of a model that is quantized already, with the integers of its weights; else NULL */
 	struct ig_graph *quant; /* after the quantize half */
 	struct ig_stats *stats; /* NULL: the model stays in float */
-	struct ig_means *means; /* of the float graph, for `recover bias_correction`; else NULL */
+	struct ig_session_replay *replay; /* the samples of ctx.replay */
 	const struct ig_target *target;
 	enum ig_rows_when rows;         /* --row-fusion */
 	struct ig_schedules *schedules; /* of --schedules or --tune; NULL: the estimates decide */
@@ -36,10 +36,8 @@ void ig_session_close(struct ig_session *s);
 bool ig_session_load(struct ig_session *s, const char *path); /* model and quantize block */
 bool ig_session_float(struct ig_session *s);                  /* sets flt */
 bool ig_session_refuse_quantized(struct ig_session *s, const char *what); /* true, after a diagnostic, when the file holds a quantized graph */
-/* calibrate.c: adds specs (data files and states, mixed) to statistics. `first`, `last`: slice of the data; last < 0: all. */
-bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into, const char *const *specs, int n, int64_t first, int64_t last);
-/* The means that `recover bias_correction` needs: runs the samples among specs; states do not have them. */
-bool ig_session_means(struct ig_session *s, const char *const *specs, int n, int64_t first, int64_t last);
+/* calibrate.c: adds the data files and states of --calibration (of 'calibrate', its arguments) to statistics. */
+bool ig_session_calibrate(struct ig_session *s, struct ig_stats *into);
 bool ig_session_stats(struct ig_session *s);    /* from --calibration; an error when int8 layers need it and there is none */
 bool ig_session_quantize(struct ig_session *s); /* sets quant */
 /* All of it: load, float half, statistics, quantize half. True with s->stopped when --stop-after was reached on the way. */

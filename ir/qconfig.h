@@ -62,6 +62,7 @@ struct ig_rule {
 /* Methods that win back accuracy, of the whole graph. */
 enum ig_recover { IG_RECOVER_EQUALIZE, IG_RECOVER_BIAS, IG_RECOVER_COUNT };
 extern const char *const ig_recover_names[IG_RECOVER_COUNT];
+extern const bool ig_recover_needs_samples[IG_RECOVER_COUNT];
 struct ig_qconfig_map {
 	struct ig_arena *arena;
 	IG_VEC(struct ig_rule) rules;

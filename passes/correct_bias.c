@@ -1,6 +1,7 @@
 /* Bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019), with the input's means from samples: the errors of
    a layer's weights shift the mean of each output by sum over its weights of (quantized - float) * mean of what the weight meets; the bias takes that back. */
 #include "ir/detmath.h"
+#include "passes/means.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -19,9 +20,8 @@ struct layer {
 static double scale_of(const struct layer *l, int64_t c) { return (double)l->qw->scale[l->qw->n > 1 ? c : 0]; }
 
 /* The layer in both graphs; false: it is not one of integers with scales of whole channels, or nothing is known of its input. */
-static bool find_layer(const struct ig_graph *g, const struct ig_node *n, const struct ig_means *m, struct layer *l)
+static bool find_layer(const struct ig_graph *g, const struct ig_node *n, const struct ig_graph *flt, const struct ig_means *m, struct layer *l)
 {
-	const struct ig_graph *flt = ig_means_graph(m);
 	struct ig_nid id = ig_op_is_conv_like(n->op) ? ig_graph_find(flt, n->name) : IG_NONODE;
 	if (id.i < 0 || !ig_op_is_conv_like(ig_node(flt, id)->op))
 		return false;
@@ -88,10 +88,14 @@ static void correct(struct ig_graph *g, struct ig_nid id, const struct layer *l)
 
 bool ig_pass_correct_bias(struct ig_graph *g, struct ig_context *c)
 {
-	for (struct ig_nid id = ig_first(g); c->means && id.i >= 0; id = ig_next(g, id)) {
+	if (!c->replay || !c->qconfig || !c->qconfig->recover[IG_RECOVER_BIAS])
+		return true;
+	struct ig_means *m = ig_means_new(c->flt, c->replay, c->diag);
+	for (struct ig_nid id = ig_first(g); m && id.i >= 0; id = ig_next(g, id)) {
 		struct layer l;
-		if (find_layer(g, ig_node(g, id), c->means, &l))
+		if (find_layer(g, ig_node(g, id), c->flt, m, &l))
 			correct(g, id, &l);
 	}
-	return true;
+	ig_means_free(m);
+	return m != NULL;
 }

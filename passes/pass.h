@@ -3,7 +3,7 @@
 #define IG_PASSES_PASS_H
 #include "ir/graph.h"
 #include "ir/qconfig.h"
-#include "passes/means.h"
+#include "passes/replay.h"
 #include "passes/stats.h"
 
 enum ig_fact { /* what holds of a graph; g->facts */
@@ -18,7 +18,8 @@ struct ig_context {
 	struct ig_diag *diag;
 	const struct ig_qconfig_map *qconfig;
 	const struct ig_stats *stats; /* for convert; NULL before calibration */
-	const struct ig_means *means; /* for correct_bias, with `recover bias_correction`; else NULL */
+	const struct ig_graph *flt;   /* in the quantize half: the mapped float graph */
+	const struct ig_replay *replay; /* the calibration samples, where a `recover` method needs them; else NULL */
 	bool verify;                  /* verify after each pass */
 	const char *dump_after;       /* pass name, "all" or NULL: text to dump_file */
 	FILE *dump_file;

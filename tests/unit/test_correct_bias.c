@@ -1,5 +1,7 @@
 /* Bias correction: means by channel, and outputs whose mean is nearer to the float ones'. */
+#include "passes/means.h"
 #include "passes_util.h"
+#include "tests/common/array_replay.h"
 
 #define SAMPLES 40
 
@@ -34,22 +36,14 @@ static void test_means(void **state)
 	output(g, linear(g, "l", flatten(g, "f", c), 4));
 	struct ig_context ctx = {.diag = diag, .verify = true};
 	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &ctx, NULL));
-	struct ig_means *m = ig_means_new(g);
-	assert_int_equal(ig_means_width(m), 2 + 12);
-	double rows[2 * 14];
-	struct ig_interp *it = ig_interp_new(g, diag);
-	const float samples[2][8] = {{1, 2, 3, 4, 10, 20, 30, 40}, {5, 6, 7, 8, -10, -20, -30, -40}};
-	for (int i = 0; i < 2; i++) {
-		const void *in[1] = {samples[i]};
-		ig_interp_run(it, in);
-		ig_means_sample(m, it, rows + 14 * i);
-	}
-	ig_means_finish(m, rows, 2);
+	float samples[16] = {1, 2, 3, 4, 10, 20, 30, 40, 5, 6, 7, 8, -10, -20, -30, -40};
+	struct array_replay a = {.x = samples, .each = 8};
+	const struct ig_replay r = replay_of(&a, 2);
+	struct ig_means *m = ig_means_new(g, &r, diag);
 	const double *mean = ig_means_find(m, "x", IG_OP_CONV2D);
 	assert_true(mean && mean[0] == 4.5 && mean[1] == 0);
 	assert_null(ig_means_find(m, "x", IG_OP_LINEAR));
 	assert_non_null(ig_means_find(m, "f", IG_OP_LINEAR));
-	ig_interp_free(it);
 	ig_means_free(m);
 	ig_graph_free(g);
 }
@@ -73,10 +67,10 @@ static double bias_of(const struct ig_graph *flt, const struct ig_graph *q, cons
 	return total;
 }
 
-static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_means *m)
+static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_replay *r)
 {
 	struct ig_graph *g = ig_graph_clone(flt);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .means = m};
+	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .flt = flt, .replay = r};
 	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
 	return g;
 }
@@ -103,22 +97,13 @@ static void check(int kind)
 	struct ig_stats *st = ig_stats_new(g->weights_hash);
 	struct ig_sample_source src = {.self = &s, .next = next};
 	assert_true(ig_calibrate(g, map, &src, st, diag));
-	struct ig_means *m = ig_means_new(g);
-	double *rows = malloc(SAMPLES * (size_t)ig_means_width(m) * sizeof *rows);
-	struct ig_interp *it = ig_interp_new(g, diag);
-	for (int i = 0; i < SAMPLES; i++) {
-		const void *in[1] = {s.x + s.n * i};
-		ig_interp_run(it, in);
-		ig_means_sample(m, it, rows + i * ig_means_width(m));
-	}
-	ig_means_finish(m, rows, SAMPLES);
-	struct ig_graph *plain = quantized(g, map, st, NULL), *corrected = quantized(g, map, st, m);
+	struct array_replay a = {.x = s.x, .each = s.n};
+	const struct ig_replay r = replay_of(&a, SAMPLES);
+	map->recover[IG_RECOVER_BIAS] = true;
+	struct ig_graph *plain = quantized(g, map, st, NULL), *corrected = quantized(g, map, st, &r);
 	assert_true(bias_of(g, corrected, &s) < bias_of(g, plain, &s) / 3);
 	ig_graph_free(plain);
 	ig_graph_free(corrected);
-	ig_interp_free(it);
-	free(rows);
-	ig_means_free(m);
 	ig_stats_free(st);
 	free(s.x);
 	ig_graph_free(g);
