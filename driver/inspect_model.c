@@ -192,37 +192,30 @@ static void print_share(const struct totals *sum, FILE *out)
 		fprintf(out, "\nMACs in int8: %.4g %%\n", 100.0 * (double)sum->int8_macs / (double)sum->macs);
 }
 
-static void mapped_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
+/* What both tables have of a layer. */
+static void layer_cells(struct ig_table *t, struct ig_arena *a, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
 {
-	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "precision", "observers", "rule"};
-	struct ig_table *t = ig_table_new(titles, 9);
-	struct ig_arena *a = ig_arena_new();
-	struct totals sum = {.layers = 0};
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
-		const struct ig_node *n = ig_node(g, id);
-		if (!is_layer(n))
-			continue;
-		add_totals(&sum, s, g, n);
-		ig_table_cell(t, "%s", n->name);
-		ig_table_cell(t, "%s", ig_ops[n->op].name);
-		ig_table_cell(t, "%s", shapes(a, g, n));
-		cell_count(t, has_macs(n) ? ig_node_macs(g, n) : 0);
-		cell_count(t, weight_bytes(s, g, n));
-		ig_table_cell(t, "%s", bias_text(g, n));
-		ig_table_cell(t, "%s", precision(a, s, g, n));
-		ig_table_cell(t, "%s", observers(a, s, n));
-		ig_table_cell(t, "%s", rule_text(a, s, n));
-	}
-	print_totals(t, &sum, 9);
-	print_interface(g, a, out);
-	ig_table_print(t, out);
-	print_share(&sum, out);
-	ig_table_free(t);
-	ig_arena_free(a);
+	ig_table_cell(t, "%s", n->name);
+	ig_table_cell(t, "%s", ig_ops[n->op].name);
+	ig_table_cell(t, "%s", shapes(a, g, n));
+	cell_count(t, has_macs(n) ? ig_node_macs(g, n) : 0);
+	cell_count(t, weight_bytes(s, g, n));
+	ig_table_cell(t, "%s", bias_text(g, n));
+	ig_table_cell(t, "%s", precision(a, s, g, n));
 }
 
-static void cell_scale(struct ig_table *t, const struct ig_qparam *q)
+static void mapped_cells(struct ig_table *t, struct ig_arena *a, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
 {
+	(void)g;
+	ig_table_cell(t, "%s", observers(a, s, n));
+	ig_table_cell(t, "%s", rule_text(a, s, n));
+}
+
+static void scale_cells(struct ig_table *t, struct ig_arena *a, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n)
+{
+	(void)a;
+	(void)s;
+	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, n->out[0])->q);
 	if (!q) {
 		ig_table_blank(t);
 		ig_table_blank(t);
@@ -235,9 +228,10 @@ static void cell_scale(struct ig_table *t, const struct ig_qparam *q)
 	}
 }
 
-static void quantized_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
+typedef void last_cells(struct ig_table *t, struct ig_arena *a, const struct ig_session *s, const struct ig_graph *g, const struct ig_node *n);
+
+static void layers_text(const struct ig_session *s, const struct ig_graph *g, const char *const titles[9], last_cells *last, FILE *out)
 {
-	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "result", ">scale", ">zero point"};
 	struct ig_table *t = ig_table_new(titles, 9);
 	struct ig_arena *a = ig_arena_new();
 	struct totals sum = {.layers = 0};
@@ -246,14 +240,8 @@ static void quantized_text(const struct ig_session *s, const struct ig_graph *g,
 		if (!is_layer(n))
 			continue;
 		add_totals(&sum, s, g, n);
-		ig_table_cell(t, "%s", n->name);
-		ig_table_cell(t, "%s", ig_ops[n->op].name);
-		ig_table_cell(t, "%s", shapes(a, g, n));
-		cell_count(t, has_macs(n) ? ig_node_macs(g, n) : 0);
-		cell_count(t, weight_bytes(s, g, n));
-		ig_table_cell(t, "%s", bias_text(g, n));
-		ig_table_cell(t, "%s", precision(a, s, g, n));
-		cell_scale(t, ig_qparam(g, ig_vtype(g, n->out[0])->q));
+		layer_cells(t, a, s, g, n);
+		last(t, a, s, g, n);
 	}
 	print_totals(t, &sum, 9);
 	print_interface(g, a, out);
@@ -261,6 +249,18 @@ static void quantized_text(const struct ig_session *s, const struct ig_graph *g,
 	print_share(&sum, out);
 	ig_table_free(t);
 	ig_arena_free(a);
+}
+
+static void mapped_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
+{
+	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "precision", "observers", "rule"};
+	layers_text(s, g, titles, mapped_cells, out);
+}
+
+static void quantized_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
+{
+	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "result", ">scale", ">zero point"};
+	layers_text(s, g, titles, scale_cells, out);
 }
 
 /* ---- JSON ---- */

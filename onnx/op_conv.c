@@ -21,6 +21,15 @@ static struct ig_vid add_bias(struct ig_onnx_node *n, struct ig_vid y)
 	return ig_onnx_op(n, IG_OP_ADD, "add", (struct ig_vid[]){y, ig_onnx_reshape(n, b, "bias", t.rank, dim)}, 2);
 }
 
+/* Input, weight and, when the operation takes it, the bias, with two axes of space; their count. */
+static int operands(struct ig_onnx_node *n, bool bias, struct ig_vid in[3])
+{
+	in[0] = ig_onnx_rank4(n, ig_onnx_in(n, 0), "unsqueezed");
+	in[1] = ig_onnx_rank4(n, ig_onnx_in(n, 1), "weight");
+	in[2] = bias && ig_onnx_has(n, 2) ? ig_onnx_in(n, 2) : IG_NOVAL;
+	return bias && ig_onnx_has(n, 2) ? 3 : 2;
+}
+
 bool ig_onnx_conv(struct ig_onnx_node *n)
 {
 	const struct ig_type *wt = ig_onnx_in_type(n, 1), *xt = ig_onnx_in_type(n, 0);
@@ -33,10 +42,8 @@ bool ig_onnx_conv(struct ig_onnx_node *n)
 	if (!ig_onnx_window(n, &wt->dim[2], 3, &w))
 		return false;
 	bool bias = constant_bias(n, 2, oc), depthwise = groups > 1 && groups == ic && groups == oc;
-	struct ig_vid in[3] = {ig_onnx_rank4(n, ig_onnx_in(n, 0), "unsqueezed"), ig_onnx_rank4(n, ig_onnx_in(n, 1), "weight"), IG_NOVAL};
-	int n_in = 2 + (bias && ig_onnx_has(n, 2));
-	if (n_in == 3)
-		in[2] = ig_onnx_in(n, 2);
+	struct ig_vid in[3];
+	int n_in = operands(n, bias, in);
 	if (n->failed)
 		return false;
 	if (w.axes == 3) {
@@ -101,10 +108,8 @@ bool ig_onnx_conv_transpose(struct ig_onnx_node *n)
 	if (!n->failed && (sized || w.same))
 		pad_to(&w, in_size, size, extra);
 	bool bias = constant_bias(n, 2, oc);
-	struct ig_vid in[3] = {ig_onnx_rank4(n, ig_onnx_in(n, 0), "unsqueezed"), ig_onnx_rank4(n, ig_onnx_in(n, 1), "weight"), IG_NOVAL};
-	int n_in = 2 + (bias && ig_onnx_has(n, 2));
-	if (n_in == 3)
-		in[2] = ig_onnx_in(n, 2);
+	struct ig_vid in[3];
+	int n_in = operands(n, bias, in);
 	if (n->failed)
 		return false;
 	struct ig_nid id = ig_onnx_add(n, IG_OP_CONV_TRANSPOSE2D, NULL, in, n_in);

@@ -105,15 +105,8 @@ static inline float ig_log1pf(float x)
 static inline float ig_expm1f(float x)
 {
 	float c = ig_fmax(ig_fmin(x, 88.0f), -25.0f);
-	int32_t n = ig_rne(c * IG_EXP_LOG2E);
-	float f = (float)n;
-	float r = ig_fmaf(f, -IG_EXP_LN2_HI, c);
-	r = ig_fmaf(f, -IG_EXP_LN2_LO, r);
-	float p = IG_EXP_C6;
-	p = ig_fmaf(p, r, IG_EXP_C5);
-	p = ig_fmaf(p, r, IG_EXP_C4);
-	p = ig_fmaf(p, r, IG_EXP_C3);
-	p = ig_fmaf(p, r, IG_EXP_C2);
+	int32_t n;
+	float r, p = ig_exp_reduce(c, &n, &r);
 	p = ig_fmaf(p * r, r, r);
 	float s = ig_of_bits((uint32_t)(n + 127) << 23);
 	float y = ig_fmaf(p, s, s - 1.0f);

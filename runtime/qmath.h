@@ -156,18 +156,25 @@ static inline int32_t ig_clamp_fixed(int64_t v, int32_t zp, int32_t lo, int32_t 
 #define IG_EXP_MAX 89.0f
 #define IG_EXP_MIN (-104.0f)
 
+/* x = n ln 2 + r; the value is p of exp(r) = (p r + 1) r + 1. */
+static inline float ig_exp_reduce(float x, int32_t *n, float *r)
+{
+	*n = ig_rne(x * IG_EXP_LOG2E);
+	float f = (float)*n;
+	*r = ig_fmaf(f, -IG_EXP_LN2_HI, x);
+	*r = ig_fmaf(f, -IG_EXP_LN2_LO, *r);
+	float p = IG_EXP_C6;
+	p = ig_fmaf(p, *r, IG_EXP_C5);
+	p = ig_fmaf(p, *r, IG_EXP_C4);
+	p = ig_fmaf(p, *r, IG_EXP_C3);
+	return ig_fmaf(p, *r, IG_EXP_C2);
+}
+
 static inline float ig_expf(float x)
 {
 	float c = ig_fmax(ig_fmin(x, IG_EXP_MAX), IG_EXP_MIN);
-	int32_t n = ig_rne(c * IG_EXP_LOG2E);
-	float f = (float)n;
-	float r = ig_fmaf(f, -IG_EXP_LN2_HI, c);
-	r = ig_fmaf(f, -IG_EXP_LN2_LO, r);
-	float p = IG_EXP_C6;
-	p = ig_fmaf(p, r, IG_EXP_C5);
-	p = ig_fmaf(p, r, IG_EXP_C4);
-	p = ig_fmaf(p, r, IG_EXP_C3);
-	p = ig_fmaf(p, r, IG_EXP_C2);
+	int32_t n;
+	float r, p = ig_exp_reduce(c, &n, &r);
 	p = ig_fmaf(p, r, 1.0f);
 	p = ig_fmaf(p, r, 1.0f);
 	int32_t h = (int32_t)((uint32_t)(n + 256) >> 1) - 128; /* n >> 1, arithmetic */
