@@ -43,13 +43,13 @@ static double factor(const struct factors *f, int64_t c) { return (double)f->gam
 
 static bool foldable_into(const struct ig_graph *g, const struct ig_node *m, const struct factors *f, struct ig_vid result)
 {
-	if (m->op != IG_OP_CONV2D && m->op != IG_OP_DEPTHWISE_CONV2D && m->op != IG_OP_LINEAR)
+	if (m->op != IG_OP_CONV2D && m->op != IG_OP_DEPTHWISE_CONV2D && m->op != IG_OP_LINEAR && m->op != IG_OP_CONV_TRANSPOSE2D)
 		return false;
 	/* a linear layer over more than two axes has its features last, a batch_norm its channels second */
 	if (m->op == IG_OP_LINEAR && ig_vtype(g, m->out[0])->rank != 2)
 		return false;
 	const struct ig_tensor *w = ig_const_data(g, m->in[1]), *b = m->n_in > 2 ? ig_const_data(g, m->in[2]) : NULL;
-	return w && w->type.dtype == IG_DT_F32 && w->type.dim[0] == f->n && (m->n_in < 3 || (b && b->type.dtype == IG_DT_F32)) &&
+	return w && w->type.dtype == IG_DT_F32 && ig_vtype(g, m->out[0])->dim[1] == f->n && (m->n_in < 3 || (b && b->type.dtype == IG_DT_F32)) &&
 	       !ig_attr(m, IG_A_MIN) && !ig_attr(m, IG_A_MAX) && ig_graph_only_user(g, result).i >= 0;
 }
 
@@ -62,6 +62,16 @@ static bool all_finite(const struct ig_tensor *t)
 	return true;
 }
 
+/* Where weight i of the layer counts: its output channel. Filters come first; of a transposed convolution, second, by group of input channels. */
+static int64_t channel_of(const struct ig_node *m, const struct ig_type *w, int64_t channels, int64_t i)
+{
+	int64_t per = ig_elems(w) / w->dim[0];
+	if (m->op != IG_OP_CONV_TRANSPOSE2D)
+		return i / per;
+	int64_t filters = w->dim[1], group = w->dim[0] / (channels / filters);
+	return i / per / group * filters + i % per / (per / filters);
+}
+
 /* New weights and bias of node id: w NULL stands for ones of shape [n, 1, 1, 1]. */
 static bool set_folded(struct ig_graph *g, struct ig_nid id, const struct factors *f, const struct ig_tensor *w, const struct ig_tensor *b, struct ig_diag *d)
 {
@@ -69,13 +79,13 @@ static bool set_folded(struct ig_graph *g, struct ig_nid id, const struct factor
 	struct ig_tensor *nw = w ? ig_new_f32(g, w->type.rank, w->type.dim) : ig_new_f32(g, 4, ones), *nb = ig_new_f32(g, 1, &f->n);
 	float *wo = nw->data, *bo = nb->data;
 	const float *wi = w ? w->data : NULL, *bi = b ? b->data : NULL;
-	int64_t per = ig_elems(&nw->type) / (f->n ? f->n : 1);
+	double *k = ig_arena_alloc(g->arena, (size_t)f->n, sizeof *k);
 	for (int64_t c = 0; c < f->n; c++) {
-		double k = factor(f, c);
-		for (int64_t i = 0; i < per; i++)
-			wo[c * per + i] = (float)((wi ? (double)wi[c * per + i] : 1.0) * k);
-		bo[c] = (float)(((bi ? (double)bi[c] : 0.0) - (double)f->mean[c]) * k + (double)f->beta[c]);
+		k[c] = factor(f, c);
+		bo[c] = (float)(((bi ? (double)bi[c] : 0.0) - (double)f->mean[c]) * k[c] + (double)f->beta[c]);
 	}
+	for (int64_t i = 0, n = ig_elems(&nw->type); i < n; i++)
+		wo[i] = (float)((wi ? (double)wi[i] : 1.0) * k[channel_of(ig_node(g, id), &nw->type, f->n, i)]);
 	if (!all_finite(nw) || !all_finite(nb)) {
 		ig_error(d, ig_node(g, id)->loc, "layer `%s`: weights are not finite after folding the batch_norm into them", ig_node(g, id)->name);
 		return false;

@@ -98,13 +98,23 @@ static void test_fold_constants(void **state)
 	ig_graph_free(before);
 }
 
+/* A 3 x 2 kernel, stride 2, two groups. */
+static struct ig_vid transposed(struct ig_graph *g, const char *name, struct ig_vid x, int64_t filters)
+{
+	struct ig_vid in[3] = {x, constant(g, "c.w", -1, 1, SHAPE(ig_vtype(g, x)->dim[1], filters / 2, 3, 2)), constant(g, "c.b", -1, 1, SHAPE(filters))};
+	struct ig_nid id = ig_graph_add(g, IG_OP_CONV_TRANSPOSE2D, name, IG_NOLOC, in, 3);
+	ig_attr_set_ints(g, id, IG_A_STRIDE, (const int64_t[]){2, 2}, 2);
+	ig_attr_set_int(g, id, IG_A_GROUPS, 2);
+	return result(g, id);
+}
+
 static void test_batch_norm(void **state)
 {
 	(void)state;
-	for (int k = 0; k < 6; k++) { /* conv, conv without bias, depthwise, linear, a conv read twice, no conv */
+	for (int k = 0; k < 7; k++) { /* conv, conv without bias, depthwise, linear, a conv read twice, no conv, transposed conv */
 		struct ig_graph *g = ig_graph_new("m");
 		struct ig_vid x = k == 3 ? input(g, "x", SHAPE(1, 7)) : input(g, "x", SHAPE(1, 4, 5, 5));
-		struct ig_vid c = k == 3 ? linear(g, "c", x, 6) : k == 5 ? x : conv(g, "c", x, k == 2 ? 4 : 6, k == 2 ? 4 : 1, k != 1);
+		struct ig_vid c = k == 3 ? linear(g, "c", x, 6) : k == 5 ? x : k == 6 ? transposed(g, "c", x, 6) : conv(g, "c", x, k == 2 ? 4 : 6, k == 2 ? 4 : 1, k != 1);
 		struct ig_vid b = batch_norm(g, "bn", c);
 		output(g, b);
 		if (k == 4)
@@ -115,7 +125,7 @@ static void test_batch_norm(void **state)
 		run_pass(g, "dce");
 		assert_int_equal(count_op(g, IG_OP_BATCH_NORM), 0);
 		assert_true(difference(before, g) < 2e-5);
-		if (k < 4) {
+		if (k < 4 || k == 6) {
 			assert_true(absorbed(layer(g, "c"), "bn"));
 			assert_int_equal(layer(g, "c")->n_in, 3);
 			assert_string_equal(ig_value(g, g->output[0])->name, "bn"); /* the last value's name */
