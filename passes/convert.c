@@ -117,6 +117,8 @@ static void set_u8(struct ig_convert *k, struct ig_vid v, struct ig_qid q)
 	t->q = q;
 }
 
+static bool is_integer(const struct ig_graph *g, struct ig_vid v) { return ig_vtype(g, v)->q.i >= 0 || ig_def(g, v)->op == IG_OP_DEQUANTIZE; }
+
 static bool convert_compute(struct ig_convert *k, struct ig_nid id)
 {
 	struct ig_graph *g = k->g;
@@ -124,7 +126,7 @@ static bool convert_compute(struct ig_convert *k, struct ig_nid id)
 	if (!as_u8(k, ig_node(g, id)->in[0], IG_NOQ, id, &x))
 		return false;
 	ig_node(g, id)->in[0] = x;
-	if (ig_node(g, id)->n_in > 3) {
+	if (ig_node(g, id)->n_in > 3 && (k->is_u8[ig_node(g, id)->out[0].i] || is_integer(g, ig_node(g, id)->in[3]))) {
 		if (!as_u8(k, ig_node(g, id)->in[3], IG_NOQ, id, &r))
 			return false;
 		ig_node(g, id)->in[3] = r;
@@ -221,6 +223,7 @@ bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
 	k.node_q = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *k.node_q);
 	k.done = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *k.done);
 	k.wants_q = ig_xcalloc(values, sizeof *k.wants_q);
+	k.wants_f = ig_xcalloc(values, sizeof *k.wants_f);
 	k.is_u8 = ig_xcalloc(values, sizeof *k.is_u8);
 	k.alias = ig_xcalloc(values, sizeof *k.alias);
 	k.own = ig_xcalloc(values, sizeof *k.own);
@@ -235,6 +238,7 @@ bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
 	free(k.node_q);
 	free(k.done);
 	free(k.wants_q);
+	free(k.wants_f);
 	free(k.is_u8);
 	free(k.alias);
 	free(k.own);

@@ -17,6 +17,7 @@ struct ig_convert {
 	bool *node_q;        /* node: runs in int8 */
 	bool *done;          /* node: was on integers when conversion began */
 	bool *wants_q;       /* value: a reader in int8 would take it as u8 */
+	bool *wants_f;       /* value: a reader computes with it in float32 */
 	bool *is_u8;         /* value: its producer writes u8 */
 	int32_t *alias;      /* value: takes this value's parameters (operands of concat), or -1 */
 	struct ig_qid *own;  /* value: its parameters when u8; IG_NOQ: not computed yet */

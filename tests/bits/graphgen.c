@@ -553,6 +553,25 @@ static void begin(struct gen *k)
 	}
 }
 
+/* Layers with weights behind most of what nothing reads yet: without one after it, an operation without weights is float32. Some of their operands are outputs too. */
+static void end_in_layers(struct gen *k)
+{
+	for (int i = k->n - 1, ends = 0; i >= 0 && ends < 3 && k->n < MAX_VALUES; i--) {
+		struct ig_vid x = k->v[i];
+		enum ig_op op = ig_def(k->g, x)->op;
+		bool layer = op == IG_OP_INPUT || ig_ops[op].quant == IG_QC_COMPUTE;
+		if (layer || ig_vtype(k->g, x)->dtype != IG_DT_F32 || rank(k, x) < 2 || ig_graph_uses(k->g, x) || bits_pick(&k->r, 4) == 0)
+			continue;
+		struct ig_vid y = rank(k, x) == 4 ? conv(k, x, 1 + (int64_t)bits_pick(&k->r, 9), 1, 1, 1, true) : random_linear(k, x, 1 + (int64_t)bits_pick(&k->r, 9));
+		if (y.i < 0)
+			continue;
+		if (bits_pick(&k->r, 2))
+			ig_graph_mark_output(k->g, x, ig_arena_printf(k->g->arena, "z%d", ends));
+		k->v[k->n++] = y;
+		ends++;
+	}
+}
+
 /* Unread values become outputs, at most three, the last ones first; those left over are dead code. */
 static void mark_outputs(struct gen *k)
 {
@@ -582,6 +601,7 @@ struct ig_graph *bits_float_graph(uint64_t seed, enum bits_flavour *flavour, str
 		k.v[k.n++] = v;
 		steps--;
 	}
+	end_in_layers(&k);
 	mark_outputs(&k);
 	return k.g;
 }

@@ -93,6 +93,7 @@ def stories(intaglio, data):
     assert r["metric"] == "perplexity"
     check("stories260K perplexity", r["engines"]["float"]["perplexity"], np.exp(nll.sum() / counted.sum()), 1e-4)
     check("stories260K top-1", r["engines"]["float"]["top1"], (z.argmax(-1) == label)[counted].mean(), 1e-9)
+    check("stories260K int8 perplexity", r["engines"]["reference"]["perplexity"], 4.26, 0.05)
     tokens = counted.sum(1)
     check_intervals("stories260K perplexity", r["engines"]["float"]["interval"], bootstrap(len(x), lambda d: np.exp(nll[d].sum() / tokens[d].sum())), 0.1)
     check("stories260K loss", r["loss"], r["engines"]["reference"]["perplexity"] / r["engines"]["float"]["perplexity"] - 1, 1e-6)

@@ -86,7 +86,7 @@ static inline struct ig_vid linear(struct ig_graph *g, const char *name, struct 
 {
 	char s[64];
 	snprintf(s, sizeof s, "%s.weight", name);
-	struct ig_vid in[3] = {x, constant(g, s, -0.5, 0.5, SHAPE(units, ig_vtype(g, x)->dim[1]))};
+	struct ig_vid in[3] = {x, constant(g, s, -0.5, 0.5, SHAPE(units, ig_vtype(g, x)->dim[ig_vtype(g, x)->rank - 1]))};
 	snprintf(s, sizeof s, "%s.bias", name);
 	in[2] = constant(g, s, -1, 1, SHAPE(units));
 	return result(g, ig_graph_add(g, IG_OP_LINEAR, name, IG_NOLOC, in, 3));

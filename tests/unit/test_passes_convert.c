@@ -215,7 +215,7 @@ static void test_skip(void **state)
 	ig_qconfig_map_free(m);
 }
 
-/* A value with an int8 and a float reader: u8, and one dequantize for the float ones. */
+/* A value with an int8 and a float reader: float32, and one quantize for the int8 ones. */
 static void test_mixed_readers(void **state)
 {
 	(void)state;
@@ -228,13 +228,45 @@ static void test_mixed_readers(void **state)
 	const char *names[] = {"c", "d"};
 	struct ig_qconfig_map *m = rules(2, names);
 	quantize(g, m, &f);
-	assert_int_equal(count_op(g, IG_OP_DEQUANTIZE), 2); /* a (for c, d and the output), y */
-	assert_int_equal(count_op(g, IG_OP_QUANTIZE), 2);   /* x, c */
-	assert_int_equal(ig_vtype(g, g->output[0])->dtype, IG_DT_F32);
+	assert_int_equal(count_op(g, IG_OP_DEQUANTIZE), 0);
+	assert_int_equal(count_op(g, IG_OP_QUANTIZE), 2); /* x, a for b; y is read by nobody and takes b as float32 */
+	assert_int_equal(ig_vtype(g, layer(g, "a")->out[0])->dtype, IG_DT_F32);
+	assert_true(g->output[2].i == layer(g, "a")->out[0].i);
 	assert_true(g->output[2].i == layer(g, "c")->in[0].i);
 	ig_graph_free(g);
 	ig_graph_free(f);
 	ig_qconfig_map_free(m);
+}
+
+/* Attention: between linear layers all is float32, and so are the residual stream and what stands before a product of two values; a function between two
+   linear layers is a table. */
+static void test_float_between(void **state)
+{
+	(void)state;
+	struct ig_graph *g = ig_graph_new("m"), *f;
+	struct ig_vid x = input(g, "x", SHAPE(1, 4, 8)), scale = constant(g, "scale", 0.5f, 0.6f, SHAPE(1)), mask = constant(g, "mask", -1e9f, 0, SHAPE(1, 4, 4));
+	struct ig_vid q = linear(g, "q", x, 8), keys = linear(g, "k", x, 8), v = linear(g, "v", x, 8);
+	struct ig_nid turned = ig_graph_add(g, IG_OP_TRANSPOSE, "kt", IG_NOLOC, &keys, 1);
+	ig_attr_set_ints(g, turned, IG_A_PERM, (const int64_t[]){0, 2, 1}, 3);
+	struct ig_vid k = result(g, turned);
+	struct ig_vid logits = op2(g, IG_OP_ADD, "masked", op2(g, IG_OP_MUL, "scaled", op2(g, IG_OP_MATMUL, "qk", q, k), scale), mask);
+	struct ig_vid context = op2(g, IG_OP_MATMUL, "context", op1(g, IG_OP_SOFTMAX, "softmax", logits), v);
+	struct ig_vid h = op2(g, IG_OP_ADD, "h", linear(g, "o", context, 8), x);
+	struct ig_vid square = op2(g, IG_OP_MUL, "square", h, h), up = op1(g, IG_OP_GELU, "gelu", linear(g, "up", h, 16));
+	output(g, op2(g, IG_OP_ADD, "y", linear(g, "down", up, 8), h));
+	output(g, square);
+	quantize(g, NULL, &f);
+	static const char *const floats[] = {"masked", "softmax", "o", "square", "down"}, *const integers[] = {"up", "gelu"};
+	for (size_t i = 0; i < IG_COUNTOF(floats); i++)
+		assert_int_equal(ig_vtype(g, layer(g, floats[i])->out[0])->dtype, IG_DT_F32);
+	for (size_t i = 0; i < IG_COUNTOF(integers); i++)
+		assert_int_equal(ig_vtype(g, layer(g, integers[i])->out[0])->dtype, IG_DT_U8);
+	assert_int_equal(ig_vtype(g, layer(g, "o")->in[3])->dtype, IG_DT_F32);
+	assert_int_equal(count_op(g, IG_OP_DEQUANTIZE), 0);
+	assert_int_equal(count_op(g, IG_OP_QUANTIZE), 3); /* x, context, h */
+	assert_true(difference(f, g) < 0.2);
+	ig_graph_free(g);
+	ig_graph_free(f);
 }
 
 static void test_concat(void **state)
@@ -301,7 +333,7 @@ static void test_constant_operand(void **state)
 	(void)state;
 	struct ig_graph *g = ig_graph_new("m"), *f;
 	struct ig_vid x = input(g, "x", SHAPE(1, 4, 6, 6)), k = constant(g, "k", -3, 5, SHAPE(1, 4, 1, 1));
-	output(g, op2(g, IG_OP_SUB, "y", x, k));
+	output(g, conv(g, "c", op2(g, IG_OP_SUB, "y", x, k), 4, 1, true));
 	quantize(g, NULL, &f);
 	const struct ig_tensor *t = ig_const_data(g, layer(g, "y")->in[1]);
 	assert_non_null(t);
@@ -431,7 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole),         cmocka_unit_test(test_weights),   cmocka_unit_test(test_zero_channel),
-	    cmocka_unit_test(test_skip),          cmocka_unit_test(test_mixed_readers), cmocka_unit_test(test_concat),
+	    cmocka_unit_test(test_skip),          cmocka_unit_test(test_mixed_readers), cmocka_unit_test(test_float_between), cmocka_unit_test(test_concat),
 	    cmocka_unit_test(test_normalize),     cmocka_unit_test(test_constant_operand), cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_calibration_warnings), cmocka_unit_test(test_observed),
 	};
