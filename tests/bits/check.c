@@ -13,79 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codegen/codegen.h"
-#include "frontend/dataset.h"
-#include "frontend/frontend.h"
 #include "ir/outfile.h"
-#include "tests/bits/arith.h"
-#include "tests/bits/graphgen.h"
+#include "tests/bits/check.h"
 #include "tests/common/stand_in.h"
 #include "tests/common/tiles.h"
 
-enum { SAMPLES = 4, MAX_SAMPLES = 1000, MAX_OUTPUTS = 16, MAX_ENGINES = 48 };
+enum { MAX_ENGINES = 48 };
 
-struct run {
-	struct ig_diag *d;
-	struct bits_case c;      /* random graphs */
-	const struct ig_graph *g;
-	const char *what;        /* of the graph, for messages */
-	const char *again;
-	struct ig_interp *it;
-	struct ig_arena *a;
-	int samples;
-	const void *const **in;
-	int64_t tensors, bytes, wrong;
-	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
-	int64_t stored[IG_DT_COUNT], grouped; /* float layers by the type of their weights; with groups of weights */
-	int64_t graphs, dull, emitted, parts, fused; /* fused: kernels of several layers */
-	int threads; /* emit: 1, 2, 3, 1 ... by graph */
-	struct bits_counts counts;
-};
-
-/* ---- the graphs ---- */
-
-static bool begin_graph(struct run *r, const struct ig_graph *g)
-{
-	r->g = g;
-	r->it = ig_interp_new(g, r->d);
-	r->wrong += !r->it;
-	return r->it && g->n_outputs <= MAX_OUTPUTS;
-}
-
-/* Prepares a seed: false when the graph says too little (or has no layer). */
-static bool begin_case(struct run *r, uint64_t seed)
-{
-	bool tells = true, layers = false;
-	r->a = ig_arena_new();
-	r->what = ig_arena_printf(r->a, "seed %llu", (unsigned long long)seed);
-	if (!bits_case_build(&r->c, seed, r->d) || !begin_graph(r, r->c.g)) {
-		fprintf(stderr, "%s: the passes or the graph interpreter fail\n", r->what);
-		r->wrong++;
-		return false;
-	}
-	r->what = ig_arena_printf(r->a, "seed %llu (%s, %s)", (unsigned long long)seed, bits_flavour_names[r->c.flavour], r->c.preset);
-	r->again = ig_arena_printf(r->a, "engines|threads %llu 1 1", (unsigned long long)seed);
-	r->samples = SAMPLES;
-	r->in = IG_NEWN(r->a, const void *const *, SAMPLES);
-	for (int s = 0; s < SAMPLES; s++)
-		r->in[s] = bits_sample(r->g, seed, s, r->c.flavour, r->a);
-	ig_interp_run(r->it, r->in[0]);
-	for (int i = 0; i < r->g->n_outputs; i++)
-		tells &= bits_tells(r->g, ig_interp_value(r->it, r->g->output[i]));
-	for (struct ig_nid id = ig_first(r->g); id.i >= 0; id = ig_next(r->g, id))
-		layers |= ig_ops[ig_node(r->g, id)->op].macs;
-	r->dull += !tells;
-	return tells && layers && r->g->n_outputs;
-}
-
-static void end_case(struct run *r)
-{
-	ig_interp_free(r->it);
-	ig_arena_free(r->a);
-	bits_case_free(&r->c);
-	r->it = NULL;
-	r->a = NULL;
-}
+/* ---- comparison ---- */
 
 static void note_case(struct run *r)
 {
@@ -103,46 +38,9 @@ static void note_case(struct run *r)
 	}
 }
 
-static size_t tensor_bytes(const struct ig_type *t)
-{
-	size_t n;
-	if (!ig_type_bytes(t, &n))
-		IG_BUG("no size");
-	return n;
-}
-
-/* A quantized model and samples [first, first + count) of a data file, copied. */
-static struct ig_model *begin_model(struct run *r, const char *path, const char *data, int64_t first, int64_t count)
-{
-	struct ig_model *m = ig_model_load(path, r->d);
-	if (!m || count > MAX_SAMPLES || !begin_graph(r, m->graph))
-		return NULL;
-	r->a = ig_arena_new();
-	r->what = path;
-	r->again = "model ...";
-	struct ig_dataset *ds = ig_dataset_open(r->g, (const char *const[]){data}, 1, true, r->d);
-	if (!ds || !ig_dataset_slice(ds, first, first + count, r->d))
-		return NULL;
-	r->samples = (int)count;
-	r->in = IG_NEWN(r->a, const void *const *, count);
-	for (int s = 0; s < r->samples; s++) {
-		const void *const *from = ig_dataset_sample(ds, s);
-		const void **to = IG_NEWN(r->a, const void *, r->g->n_inputs);
-		for (int i = 0; i < r->g->n_inputs; i++) {
-			size_t n = tensor_bytes(ig_vtype(r->g, r->g->input[i]));
-			to[i] = memcpy(ig_arena_alloc(r->a, n, 1), from[i], n);
-		}
-		r->in[s] = to;
-	}
-	ig_dataset_free(ds);
-	return m;
-}
-
-/* ---- comparison ---- */
-
 static bool equal(const struct ig_type *t, const void *a, const void *b, int64_t *at)
 {
-	size_t size = t->dtype == IG_DT_F32 || t->dtype == IG_DT_I32 ? 4 : 1;
+	size_t size = bits_tensor_bytes(t) / (size_t)ig_elems(t);
 	for (int64_t i = 0, n = ig_elems(t); i < n; i++) {
 		const char *x = (const char *)a + size * (size_t)i, *y = (const char *)b + size * (size_t)i;
 		float f, g;
@@ -206,7 +104,7 @@ static void run_engine(struct run *r, struct engine *e, int sample)
 {
 	memset(e->arena, 0xa5, (size_t)e->m->arena_bytes);
 	for (int i = 0; i < r->g->n_outputs; i++)
-		memset(e->out[i], 0xa5, tensor_bytes(ig_vtype(r->g, r->g->output[i])));
+		memset(e->out[i], 0xa5, bits_tensor_bytes(ig_vtype(r->g, r->g->output[i])));
 	if (e->kir)
 		kir_interp_run(e->kir, r->in[sample], e->out, e->arena);
 	else if (ig_native_run_on(e->native, r->in[sample], e->out, e->arena, e->pool ? ig_pool_for : NULL, e->pool) != 0)
@@ -222,7 +120,7 @@ static void add_memory(const struct run *r, struct engine *e)
 	if (!e->arena)
 		IG_BUG("no memory");
 	for (int i = 0; i < r->g->n_outputs; i++)
-		e->out[i] = ig_xcalloc(tensor_bytes(ig_vtype(r->g, r->g->output[i])) + 1, 1);
+		e->out[i] = ig_xcalloc(bits_tensor_bytes(ig_vtype(r->g, r->g->output[i])) + 1, 1);
 }
 
 /* Any candidate of the cost model: none of them may change a bit. */
@@ -326,15 +224,6 @@ static void run_engines(struct run *r, struct engine *e, int n)
 		free_engine(r, &e[i]);
 }
 
-/* The target with tiles wherever they fit, for layers that are small. */
-static struct ig_target with_tiles(const struct ig_target *t)
-{
-	struct ig_target eager = *t;
-	eager.name = "x86-64-amx (tiles wherever they fit)";
-	eager.matrix.cost = eager.matrix.setup = 0;
-	return eager;
-}
-
 /* reuse: also without `keep`. The kernel IR of wide targets is quickest to interpret: `few` leaves the others' to their objects. */
 static void check_graph(struct run *r, bool reuse, bool few)
 {
@@ -348,7 +237,7 @@ static void check_graph(struct run *r, bool reuse, bool few)
 			n += add_engines(r, t[i], false, !few, &e[n]);
 		if (t[i]->matrix.kind != IG_MATRIX_TILE)
 			continue;
-		eager = with_tiles(t[i]);
+		eager = bits_with_tiles(t[i]);
 		n += add_engines(r, &eager, true, !few, &e[n]);
 		if (reuse)
 			n += add_engines(r, &eager, false, false, &e[n]);
@@ -462,14 +351,14 @@ static bool covered(const struct run *r)
 static int engines(struct run *r, uint64_t first, uint64_t step, int64_t count, bool threads)
 {
 	for (uint64_t seed = first; r->graphs < count && seed < first + step * (uint64_t)(10 * count + 1); seed += step) {
-		if (begin_case(r, seed)) {
+		if (bits_begin_case(r, seed)) {
 			note_case(r);
 			if (threads)
 				check_threads(r, seed);
 			else
 				check_graph(r, seed % 2 == 0 || count == 1, false);
 		}
-		end_case(r);
+		bits_end_case(r);
 	}
 	report(r);
 	if (threads)
@@ -480,160 +369,15 @@ static int engines(struct run *r, uint64_t first, uint64_t step, int64_t count, 
 
 static int model(struct run *r, const char *path, const char *data, int64_t first, int64_t count)
 {
-	struct ig_model *m = begin_model(r, path, data, first, count);
+	struct ig_model *m = bits_begin_model(r, path, data, first, count);
 	if (!m)
 		return 1;
 	check_graph(r, true, true);
 	check_model_threads(r);
 	printf("%s, %d samples: ", r->g->name, r->samples);
 	report_compared(r);
-	ig_interp_free(r->it);
-	ig_arena_free(r->a);
-	ig_model_free(m);
+	bits_end_model(r, m);
 	return r->wrong != 0;
-}
-
-/* ---- emission ---- */
-
-static void put32(FILE *f, int64_t v)
-{
-	uint32_t u = (uint32_t)v;
-	fwrite(&u, 4, 1, f);
-}
-
-static void put64(FILE *f, int64_t v)
-{
-	fwrite(&v, 8, 1, f);
-}
-
-/* One tensor's place: space (0 arena, 1 output), io, bytes of an element, float?, rank, offset, then dims and strides in bytes. */
-static void put_place(FILE *f, const struct kir_module *m, const struct kir_tensor *t)
-{
-	const struct kir_buffer *b = &m->buf[t->buf];
-	int64_t unit = kir_elem_bytes(b->elem);
-	put32(f, b->space == KIR_OUT);
-	put32(f, b->io);
-	put32(f, (int64_t)tensor_bytes(&t->type) / ig_elems(&t->type));
-	put32(f, t->type.dtype == IG_DT_F32);
-	put32(f, t->type.rank);
-	put64(f, t->base * unit + (b->space == KIR_OUT ? 0 : b->offset));
-	for (int i = 0; i < t->type.rank; i++) {
-		put64(f, t->type.dim[i]);
-		put64(f, t->stride[i] * unit);
-	}
-}
-
-static bool compared(const struct kir_module *m, const struct kir_tensor *t)
-{
-	return m->buf[t->buf].space == KIR_ARENA || m->buf[t->buf].space == KIR_OUT;
-}
-
-/* What batch.c compares of one model: see there. */
-static void put_case(FILE *f, struct run *r, const struct kir_module *m)
-{
-	const struct ig_graph *g = r->g;
-	int n = 0;
-	for (int i = 0; i < m->n_tensors; i++)
-		n += compared(m, &m->tensor[i]);
-	put32(f, 0x62697473);
-	put32(f, r->samples);
-	put32(f, n);
-	for (int i = 0; i < m->n_tensors; i++)
-		if (compared(m, &m->tensor[i]))
-			put_place(f, m, &m->tensor[i]);
-	for (int s = 0; s < r->samples; s++) {
-		ig_interp_run(r->it, r->in[s]);
-		for (int i = 0; i < g->n_inputs; i++)
-			fwrite(r->in[s][i], 1, tensor_bytes(ig_vtype(g, g->input[i])), f);
-		for (int i = 0; i < g->n_outputs; i++)
-			fwrite(ig_interp_value(r->it, g->output[i])->data, 1, tensor_bytes(ig_vtype(g, g->output[i])), f);
-		for (int i = 0; i < m->n_tensors; i++)
-			if (compared(m, &m->tensor[i]))
-				fwrite(ig_interp_value(r->it, m->tensor[i].value)->data, 1, tensor_bytes(&m->tensor[i].type), f);
-	}
-}
-
-struct output {
-	const char *folder;
-	const struct ig_target *target;
-	struct ig_target eager;
-	bool c;
-	FILE *data, *models;
-};
-
-static bool open_output(struct output *o, struct run *r, const char *folder, const char *target)
-{
-	char path[4096];
-	size_t n = strcspn(target, ".");
-	snprintf(path, sizeof path, "%.*s", (int)n, target);
-	*o = (struct output){.folder = folder, .target = ig_target_find(path), .c = strcmp(target + n, ".c") == 0};
-	if (!o->target) {
-		ig_error(r->d, IG_NOLOC, "no target %s", target);
-		return false;
-	}
-	o->c |= !o->target->triple;
-	if (o->target->matrix.kind == IG_MATRIX_TILE) {
-		o->eager = with_tiles(o->target);
-		o->eager.name = o->target->name;
-		o->target = &o->eager;
-	}
-	snprintf(path, sizeof path, "%s/data.bin", folder);
-	o->data = fopen(path, "wb");
-	snprintf(path, sizeof path, "%s/models.def", folder);
-	o->models = fopen(path, "w");
-	return o->data && o->models;
-}
-
-static bool close_output(struct output *o)
-{
-	bool ok = !ferror(o->data) && !ferror(o->models);
-	return (fclose(o->data) == 0) & (fclose(o->models) == 0) & ok;
-}
-
-static bool emit_graph(struct run *r, const struct output *o)
-{
-	struct ig_target eager = *o->target;
-	eager.sync_cycles = 1;
-	struct kir_module *m = ig_lower(r->g, &eager, &(struct ig_lower_options){.keep = true, .threads = 1 + r->threads++ % 3}, r->d);
-	if (!m)
-		return false;
-	struct ig_program *p = ig_program_new(r->g->name, r->g, m, o->target);
-	bool c = o->c;
-	const char *path = ig_arena_printf(r->a, c ? "%s/%s.c" : "%s/%s.o", o->folder, p->name);
-	bool ok = c ? ig_emit_c(p, path, r->d) : ig_emit_llvm(p, IG_LLVM_OBJECT, path, r->d);
-	put_case(o->data, r, m);
-	fprintf(o->models, "MODEL(%s)\n", p->name);
-	ig_program_free(p);
-	kir_module_free(m);
-	return ok;
-}
-
-static int emit(struct run *r, const char *folder, const char *target, uint64_t first, uint64_t step, int64_t count)
-{
-	struct output o;
-	bool ok = open_output(&o, r, folder, target);
-	for (uint64_t seed = first; ok && r->emitted < count; seed += step) {
-		if (begin_case(r, seed)) {
-			ok = emit_graph(r, &o);
-			r->emitted++;
-		}
-		end_case(r);
-	}
-	return ok && close_output(&o) && r->wrong == 0 ? 0 : 1;
-}
-
-static int emit_model(struct run *r, const char *folder, const char *target, const char *path, const char *data, int64_t first, int64_t count)
-{
-	struct output o;
-	struct ig_model *m = begin_model(r, path, data, first, count);
-	r->threads = 1; /* a model's call is split in two */
-	bool ok = m && open_output(&o, r, folder, target) && emit_graph(r, &o) && close_output(&o);
-	if (m) {
-		ig_interp_free(r->it);
-		ig_arena_free(r->a);
-		ig_model_free(m);
-	}
-	return ok ? 0 : 1;
 }
 
 static uint64_t number(const char *s)
@@ -651,9 +395,9 @@ int main(int argc, char **argv)
 	else if (argc == 6 && !strcmp(argv[1], "model"))
 		status = model(&r, argv[2], argv[3], (int64_t)number(argv[4]), (int64_t)number(argv[5]));
 	else if (argc == 7 && !strcmp(argv[1], "emit"))
-		status = emit(&r, argv[2], argv[3], number(argv[4]), number(argv[5]), (int64_t)number(argv[6]));
+		status = bits_emit(&r, argv[2], argv[3], number(argv[4]), number(argv[5]), (int64_t)number(argv[6]));
 	else if (argc == 8 && !strcmp(argv[1], "emit-model"))
-		status = emit_model(&r, argv[2], argv[3], argv[4], argv[5], (int64_t)number(argv[6]), (int64_t)number(argv[7]));
+		status = bits_emit_model(&r, argv[2], argv[3], argv[4], argv[5], (int64_t)number(argv[6]), (int64_t)number(argv[7]));
 	else
 		fprintf(stderr, "usage: bits_check engines|threads FIRST STEP COUNT | model FILE DATA FIRST COUNT | emit FOLDER TARGET FIRST STEP COUNT |\n"
 		                "       emit-model FOLDER TARGET FILE DATA FIRST COUNT\n");
