@@ -31,6 +31,7 @@ struct ig_conv {
 	enum ig_dtype stored; /* float: the weights' type */
 	int32_t scale;    /* buffer of their factors, or -1: [group of input channels][output channel] */
 	int64_t part;     /* input channels that share factors; 0: all */
+	int64_t tail;     /* steps of the last such group when it is shorter than the others; 0: it is not */
 	struct kir_addr scale_at; /* factors of the vectors and the group in whose loops we are */
 	int64_t icg, ocg; /* channels per group */
 	/* Where activations are read: element (row, column) of image i is at base + i * an + row * ay + column * ax, channels adjacent. */

@@ -132,13 +132,14 @@ void ig_conv_source(struct ig_conv *c)
 		c->seg = c->icg;
 	}
 	if (c->part) { /* a kernel of one element: groups of input channels are its columns */
-		c->cols = c->icg / c->part;
+		c->cols = (c->icg + c->part - 1) / c->part;
 		c->seg = c->part;
 	}
 	c->rows = g->kh;
 	c->row_step = g->dh * c->a.y;
 	c->col_step = c->part ? c->part : g->dw * c->a.x;
 	c->steps = (c->seg + c->group - 1) / c->group;
+	c->tail = c->part ? c->icg % c->part / c->group : 0;
 }
 
 struct copy {

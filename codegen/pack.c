@@ -62,8 +62,9 @@ static void pack_channel(const struct ig_conv *c, int nv, int64_t oc, const stru
 	for (int64_t row = 0; row < c->rows; row++)
 		for (int64_t col = 0; col < c->cols; col++) {
 			int64_t start = place(c, nv, oc, row, col, 0), step = place(c, nv, oc, row, col, group) - start, k = 0;
-			for (int64_t kx = c->cols > 1 && !c->part ? col : 0, first = c->part * col; k < c->seg; kx++)
-				for (int64_t i = first, from = (oc * c->icg + first) * taps + row * c->g.kw + kx; i < c->icg && k < c->seg; i++, k++, from += taps)
+			int64_t first = c->part * col, seg = c->seg < c->icg - first || !c->part ? c->seg : c->icg - first;
+			for (int64_t kx = c->cols > 1 && !c->part ? col : 0; k < seg; kx++)
+				for (int64_t i = first, from = (oc * c->icg + first) * taps + row * c->g.kw + kx; i < c->icg && k < seg; i++, k++, from += taps)
 					put(t, from, p, start + (group == 1 ? k * step : k / group * step + element_in_step(c, k)));
 		}
 }
@@ -73,7 +74,7 @@ int32_t ig_pack_scales(struct ig_conv *c)
 {
 	const struct ig_type *t = ig_vtype(c->L->g, c->n->in[1]);
 	const struct ig_qparam *q = ig_qparam(c->L->g, t->q);
-	int64_t padded = c->g.groups * ig_pack_padded(c), parts = c->part ? c->icg / c->part : 1, per = c->icg * c->g.kh * c->g.kw;
+	int64_t padded = c->g.groups * ig_pack_padded(c), parts = c->part ? c->cols : 1, per = c->icg * c->g.kh * c->g.kw;
 	float *p = IG_NEWN(c->L->arena, float, padded * parts);
 	for (int64_t k = 0; k < parts; k++)
 		for (int64_t oc = 0; oc < c->g.oc; oc++)

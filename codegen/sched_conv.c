@@ -38,10 +38,29 @@ static void run_steps(struct ig_conv *c, const struct ig_conv_kind *k, struct ki
 
 bool ig_conv_is_straight(const struct ig_conv *c) { return c->rows * c->cols * c->steps <= (IS_SOURCE(c) ? 1 : MAX_STRAIGHT); }
 
+/* The steps of one segment, in a loop of some at once. */
+static void run_segment(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc, struct kir_addr a,
+                        struct kir_addr w, int64_t steps)
+{
+	int n = ig_conv_acc_pixels(k, t->pixels) * t->nv;
+	int64_t unroll = c->s.unroll ? c->s.unroll : 1, turns = steps / unroll;
+	if (turns > 1) {
+		kir_iv kk = kb_loop(b, "k", turns, acc, n);
+		struct kir_addr ak = a, wk = w;
+		kb_addr_add(&ak, kk, unroll * c->group);
+		kb_addr_add(&wk, kk, unroll * ig_conv_width(c, t->nv));
+		run_steps(c, k, b, t, acc, ak, wk, 0, unroll);
+		kb_end(b, acc, n);
+	} else {
+		turns = 0;
+	}
+	run_steps(c, k, b, t, acc, a, w, turns * unroll, steps - turns * unroll);
+}
+
 /* The sum of one tile. */
 static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct kir_builder *b, const struct tile *t, kir_val *acc)
 {
-	int64_t width = ig_conv_width(c, t->nv), segment = c->steps * width;
+	int64_t segment = c->steps * ig_conv_width(c, t->nv);
 	int n = ig_conv_acc_pixels(k, t->pixels) * t->nv;
 	struct kir_addr a = t->a, w = t->w;
 	int64_t factors = c->part ? ig_pack_padded(c) : 0; /* from one group of input channels, which is a column, to the next */
@@ -52,31 +71,29 @@ static void accumulate(struct ig_conv *c, const struct ig_conv_kind *k, struct k
 			a = t->a, w = t->w;
 			a.base += s / c->cols * c->row_step + s % c->cols * c->col_step;
 			w.base += s * segment;
-			run_steps(c, k, b, t, acc, a, w, 0, c->steps);
+			run_steps(c, k, b, t, acc, a, w, 0, c->tail && s + 1 == c->cols ? c->tail : c->steps);
 			c->scale_at.base += factors;
 		}
 		return;
 	}
-	kir_iv row = ig_vec_loop(b, "ky", c->rows, acc, n), col = ig_vec_loop(b, "kx", c->cols, acc, n);
+	int64_t whole = c->cols - (c->tail > 0);
+	kir_iv row = ig_vec_loop(b, "ky", c->rows, acc, n), col = ig_vec_loop(b, "kx", whole, acc, n);
 	ig_vec_term(&a, row, c->row_step);
 	ig_vec_term(&w, row, c->cols * segment);
+	struct kir_addr last_a = a, last_w = w, last_scale = c->scale_at;
 	ig_vec_term(&a, col, c->col_step);
 	ig_vec_term(&w, col, segment);
 	if (factors)
 		ig_vec_term(&c->scale_at, col, factors);
-	int64_t unroll = c->s.unroll ? c->s.unroll : 1, turns = c->steps / unroll;
-	if (turns > 1) {
-		kir_iv kk = kb_loop(b, "k", turns, acc, n);
-		struct kir_addr ak = a, wk = w;
-		kb_addr_add(&ak, kk, unroll * c->group);
-		kb_addr_add(&wk, kk, unroll * width);
-		run_steps(c, k, b, t, acc, ak, wk, 0, unroll);
-		kb_end(b, acc, n);
-	} else {
-		turns = 0;
-	}
-	run_steps(c, k, b, t, acc, a, w, turns * unroll, c->steps - turns * unroll);
+	run_segment(c, k, b, t, acc, a, w, c->steps);
 	ig_vec_end(b, col, acc, n);
+	if (c->tail) {
+		last_a.base += whole * c->col_step;
+		last_w.base += whole * segment;
+		last_scale.base += whole * factors;
+		c->scale_at = last_scale;
+		run_segment(c, k, b, t, acc, last_a, last_w, c->tail);
+	}
 	ig_vec_end(b, row, acc, n);
 }
 

@@ -67,7 +67,7 @@ bool ig_conv_prepare_float(struct ig_conv *c, struct ig_conv_kind *k)
 	if (bias && bias->type.dtype != IG_DT_F32)
 		return ig_low_refuse(c->L, c->id, "its bias must be float32");
 	const struct ig_qparam *q = ig_qparam(c->L->g, ig_vtype(c->L->g, c->n->in[1])->q);
-	c->part = q ? q->group : 0;
+	c->part = q && q->group < c->icg ? q->group : q && q->group ? c->icg : 0;
 	/* With an odd number of input channels, or in odd groups, s4 is a byte each. */
 	c->nibbles = c->stored == IG_DT_S4 && c->icg % 2 == 0 && c->part % 2 == 0;
 	c->group = c->nibbles ? 2 : 1;

@@ -73,7 +73,8 @@ struct ig_type {
 	struct ig_qid q; /* IG_NOQ: plain numbers */
 };
 
-/* real = (q - zero_point) * scale. n == 1: per tensor; else n == dim[axis]: per channel (group 0) or per group of `group` along `axis`. */
+/* real = (q - zero_point) * scale. n == 1: per tensor; else n == dim[axis]: per channel (group 0) or per group of `group` along `axis`,
+   the last of which may be shorter. */
 struct ig_qparam {
 	enum ig_dtype dtype;
 	int axis; /* -1 for per tensor */
