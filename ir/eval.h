@@ -1,4 +1,4 @@
-/* Shared by the files of the reference interpreter: one evaluation function an operation, found through ops.def. */
+/* Shared by the files of the reference interpreter, and by who runs single nodes: one evaluation function an operation, found through ops.def. */
 #ifndef IG_IR_EVAL_H
 #define IG_IR_EVAL_H
 #include "ir/graph.h"
@@ -29,6 +29,14 @@ struct ig_eval {
 	void *state;                 /* made at the first run, in the arena */
 };
 typedef void ig_eval_fn(struct ig_eval *e);
+/* Whether the whole graph can be evaluated; else a diagnostic. */
+bool ig_interp_check(const struct ig_graph *g, struct ig_diag *d);
+/* Prepares a node on the tensors of its values, `value` by value id: a constant's own and results that are missing are put there. Memory is of arena a.
+   False after a diagnostic. */
+bool ig_eval_prepare(struct ig_eval *e, const struct ig_graph *g, const struct ig_node *n, struct ig_tensor **value, struct ig_arena *a, struct ig_diag *d);
+void ig_eval_run(struct ig_eval *e);
+/* An input's tensor from the caller's data. */
+void ig_interp_input(struct ig_tensor *t, const struct ig_node *input, const void *data);
 #define O(e, text, ...) ig_eval_fn ig_eval_##text;
 #include "ir/ops.def"
 #undef O

@@ -43,43 +43,49 @@ void ig_eval_strides(const struct ig_type *t, int64_t stride[IG_MAX_RANK])
 	}
 }
 
-static bool prepare(struct ig_interp *it, struct ig_eval *e, const struct ig_node *n, struct ig_diag *d)
+bool ig_eval_prepare(struct ig_eval *e, const struct ig_graph *g, const struct ig_node *n, struct ig_tensor **value, struct ig_arena *a, struct ig_diag *d)
 {
-	const struct ig_graph *g = it->g;
-	*e = (struct ig_eval){.g = g, .n = n, .arena = it->arena};
-	e->in = IG_NEWN(it->arena, const struct ig_tensor *, n->n_in ? n->n_in : 1);
+	*e = (struct ig_eval){.g = g, .n = n, .arena = a};
+	e->in = IG_NEWN(a, const struct ig_tensor *, n->n_in ? n->n_in : 1);
 	for (int i = 0; i < n->n_in; i++)
-		e->in[i] = it->value[n->in[i].i];
+		e->in[i] = value[n->in[i].i];
 	if (n->op == IG_OP_CONSTANT)
-		it->value[n->out[0].i] = n->data;
-	e->outs = IG_NEWN(it->arena, struct ig_tensor *, n->n_out);
+		value[n->out[0].i] = n->data;
+	e->outs = IG_NEWN(a, struct ig_tensor *, n->n_out);
 	for (int i = 0; i < n->n_out; i++) {
-		if (n->op != IG_OP_CONSTANT)
-			it->value[n->out[i].i] = ig_tensor_new(it->arena, ig_vtype(g, n->out[i]));
-		e->outs[i] = it->value[n->out[i].i];
+		if (!value[n->out[i].i])
+			value[n->out[i].i] = ig_tensor_new(a, ig_vtype(g, n->out[i]));
+		e->outs[i] = value[n->out[i].i];
 	}
-	e->out = it->value[n->out[0].i];
+	e->out = value[n->out[0].i];
 	e->qy = ig_qparam(g, ig_vtype(g, n->out[0])->q);
 	if (n->n_in == 0 || ig_vtype(g, n->in[0])->q.i < 0)
 		return true;
 	if (ig_ops[n->op].quant == IG_QC_COMPUTE)
-		return ig_requant_of(g, n, it->arena, &e->requant, d);
+		return ig_requant_of(g, n, a, &e->requant, d);
 	if (ig_ops[n->op].quant == IG_QC_ELTWISE)
 		return ig_eltwise_of(g, n, &e->eltwise, d);
 	return true;
 }
 
-struct ig_interp *ig_interp_new(const struct ig_graph *g, struct ig_diag *d)
+void ig_eval_run(struct ig_eval *e) { table[e->n->op](e); }
+
+bool ig_interp_check(const struct ig_graph *g, struct ig_diag *d)
 {
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		const struct ig_node *n = ig_node(g, id);
 		const char *why = ig_check_types(g, n);
 		if (why) {
 			ig_error(d, n->loc, "layer '%s' (%s): %s", n->name, ig_ops[n->op].name, why);
-			return NULL;
+			return false;
 		}
 	}
-	if (!ig_verify(g, "preparing the interpreter", d))
+	return ig_verify(g, "preparing the interpreter", d);
+}
+
+struct ig_interp *ig_interp_new(const struct ig_graph *g, struct ig_diag *d)
+{
+	if (!ig_interp_check(g, d))
 		return NULL;
 	struct ig_interp *it = ig_xcalloc(1, sizeof *it);
 	it->g = g;
@@ -87,7 +93,7 @@ struct ig_interp *ig_interp_new(const struct ig_graph *g, struct ig_diag *d)
 	it->value = IG_NEWN(it->arena, struct ig_tensor *, g->n_values ? g->n_values : 1);
 	it->step = IG_NEWN(it->arena, struct ig_eval, g->n_nodes ? g->n_nodes : 1);
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
-		if (!prepare(it, &it->step[it->n_steps++], ig_node(g, id), d)) {
+		if (!ig_eval_prepare(&it->step[it->n_steps++], g, ig_node(g, id), it->value, it->arena, d)) {
 			ig_interp_free(it);
 			return NULL;
 		}
@@ -116,6 +122,14 @@ static void nhwc_to_nchw(struct ig_tensor *t, const void *data)
 				memcpy(to + (size_t)((b * s[1] + c) * s[2] * s[3] + p) * w, from, w);
 }
 
+void ig_interp_input(struct ig_tensor *t, const struct ig_node *input, const void *data)
+{
+	if (strcmp(ig_attr_str(input, IG_A_LAYOUT, "nchw"), "nhwc") == 0)
+		nhwc_to_nchw(t, data);
+	else
+		memcpy(t->data, data, t->bytes);
+}
+
 static void canonical_nans(struct ig_tensor *t)
 {
 	float *f = t->data;
@@ -127,15 +141,10 @@ static void canonical_nans(struct ig_tensor *t)
 void ig_interp_run(struct ig_interp *it, const void *const *in)
 {
 	const struct ig_graph *g = it->g;
-	for (int i = 0; i < g->n_inputs; i++) {
-		struct ig_tensor *t = it->value[g->input[i].i];
-		if (strcmp(ig_attr_str(ig_def(g, g->input[i]), IG_A_LAYOUT, "nchw"), "nhwc") == 0)
-			nhwc_to_nchw(t, in[i]);
-		else
-			memcpy(t->data, in[i], t->bytes);
-	}
+	for (int i = 0; i < g->n_inputs; i++)
+		ig_interp_input(it->value[g->input[i].i], ig_def(g, g->input[i]), in[i]);
 	for (int i = 0; i < it->n_steps; i++)
-		table[it->step[i].n->op](&it->step[i]);
+		ig_eval_run(&it->step[i]);
 	for (int i = 0; i < g->n_outputs; i++) {
 		struct ig_tensor *t = it->value[g->output[i].i];
 		if (t->type.dtype == IG_DT_F32 && ig_def(g, g->output[i])->op != IG_OP_CONSTANT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import models
 
-RECOVER = ["equalize", "bias_correction"]
+RECOVER = ["equalize", "bias_correction", "empirical_bias"]
 METHODS = ["default", "minmax", "histogram", "mse", "moving_average", "x86", "qnnpack", "onednn"]
 
 
