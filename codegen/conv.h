@@ -9,6 +9,7 @@ struct ig_epilogue {
 	bool acc_float, out_float; /* float accumulators; float32 result */
 	struct ig_requant q;       /* int8 accumulators */
 	int32_t m, bias;           /* buffers: factors; float biases or -1 */
+	int32_t after;             /* buffer: float biases added to the product, or -1 */
 	int32_t mult, left, right; /* buffers of requantize: fixed: multipliers, 2^left shift, 2^(31 - right shift) */
 	double lo, hi;             /* float results: activation */
 	const struct kir_tensor *res; /* residual or NULL */
@@ -22,6 +23,7 @@ struct ig_conv {
 	struct ig_conv_geom g;
 	struct kir_tensor in, out, res; /* rank-4 views [n, c, h, w] */
 	bool has_res, is_float;
+	const struct ig_quantized *dynamic; /* the input, when it is quantized at run time; else NULL */
 	int lanes;        /* output channels of a vector */
 	int last, cut;    /* lanes of a group's last vector; of the last vector of the block being emitted */
 	int group;        /* products per lane of one dot step */
@@ -72,6 +74,12 @@ void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_
 /* Begins the layer's function and the loop over images (in *image), with the copy of each; or what stands for them in a fused function. */
 struct kir_builder ig_conv_open(struct ig_conv *c, int64_t fill, kir_iv *image);
 void ig_conv_close(struct ig_conv *c, struct kir_builder *b, kir_iv image);
+
+/* ---- dynamic.c ---- */
+/* Fills the nest with the zero point of an input that is quantized at run time, as the kernel reads it. */
+void ig_dynamic_fill(struct kir_builder *b, struct ig_nest *n, const struct ig_conv *c, bool offset);
+/* Such a layer's start values, by a function that also makes its factors (e.m). */
+int32_t ig_dynamic_start(struct ig_conv *c, const int32_t *sums, bool offset);
 
 /* ---- pack.c ---- */
 /* Groups padded to whole vectors; blocks of `nv` vectors; each block in the order its kernel reads. */

@@ -1,5 +1,6 @@
 /* Where a convolution reads its activations: the input itself, or a copy of one image in scratch that is padded, widened or offset. */
 #include "codegen/conv.h"
+#include "ir/dynamic.h"
 #include "ir/infer.h"
 #include "ir/stored.h"
 
@@ -64,7 +65,8 @@ bool ig_conv_begin(struct ig_conv *c, struct ig_lower *L, struct ig_nid id)
 	const char *why = ig_check_types(L->g, n); /* of a graph in explicit form */
 	if (why)
 		return ig_low_refuse(L, id, "%s", why);
-	const struct kir_tensor *in = ig_low_dense(L, n->in[0]);
+	c->dynamic = ig_dynamic_levels(n) ? ig_low_quantized(L, n->in[0], ig_dynamic_levels(n)) : NULL;
+	const struct kir_tensor *in = c->dynamic ? &c->dynamic->to : ig_low_dense(L, n->in[0]);
 	c->is_float = w->type.dtype == IG_DT_F32 || ig_has_stored_weights(L->g, n);
 	c->stored = w->type.dtype;
 	if (ig_low_is_float(in) != c->is_float || (c->is_float && !ig_low_is_float(ig_low_view(L, n->out[0]))))
@@ -159,6 +161,9 @@ static void copy_body(struct kir_builder *b, const struct ig_piece *p, void *ctx
 	kb_store_n(b, v, p->at[0], p->active);
 }
 
+/* The kernel reads bytes less 128. */
+static bool is_offset(const struct ig_conv *c) { return !c->is_float && c->group > 1 && c->L->t->dot.a_offset; }
+
 static void fill_box(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_t y, int64_t x, int64_t h, int64_t w, int64_t value)
 {
 	int64_t extent[2] = {h, w * c->g.ic}, stride[2] = {c->a.y, 1};
@@ -169,7 +174,10 @@ static void fill_box(struct ig_conv *c, struct kir_builder *b, kir_iv image, int
 	ig_nest_operand(&nest, c->a.buf, c->a.base + y * c->a.y + x * c->a.x, stride);
 	nest.outer = image;
 	nest.op[0].outer_stride = c->a.n;
-	ig_nest_fill(b, &nest, c->L->t->vector_bytes / kir_elem_bytes(c->a.elem), c->a.elem, value);
+	if (c->dynamic)
+		ig_dynamic_fill(b, &nest, c, is_offset(c));
+	else
+		ig_nest_fill(b, &nest, c->L->t->vector_bytes / kir_elem_bytes(c->a.elem), c->a.elem, value);
 }
 
 struct kir_builder ig_conv_open(struct ig_conv *c, int64_t fill, kir_iv *image)
@@ -198,7 +206,7 @@ void ig_conv_copy(struct ig_conv *c, struct kir_builder *b, kir_iv image, int64_
 	int64_t top = least(g->pt, rows), left = least(g->pl, cols), h = least(g->ih, rows - top), w = least(g->iw, cols - left);
 	h = h < 0 ? 0 : h;
 	w = w < 0 ? 0 : w;
-	struct copy k = {c, !c->is_float && c->group > 1 && c->L->t->dot.a_offset};
+	struct copy k = {c, is_offset(c)};
 	if (k.offset)
 		fill ^= 0x80;
 	fill_box(c, b, image, 0, 0, top, cols, fill);

@@ -42,7 +42,7 @@ bool ig_conv_tiles_pay(const struct ig_conv *c)
 {
 	const struct ig_target *t = c->L->t;
 	struct ig_conv_geom g = c->g;
-	if (t->matrix.kind != IG_MATRIX_TILE || c->is_float || g.groups > 1 || c->lanes != LANES || !ig_qparam(c->L->g, c->in.type.q))
+	if (t->matrix.kind != IG_MATRIX_TILE || c->is_float || g.groups > 1 || c->lanes != LANES || (!c->dynamic && !ig_qparam(c->L->g, c->in.type.q)))
 		return false;
 	if (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32)
 		return false;
@@ -229,7 +229,7 @@ static void emit_channels(struct kir_builder *b, const struct ig_conv *c, const 
 
 bool ig_sched_conv_tiles(struct ig_conv *c)
 {
-	int64_t fill = ig_qparam(c->L->g, c->in.type.q)->zero_point[0];
+	int64_t fill = c->dynamic ? 0 : ig_qparam(c->L->g, c->in.type.q)->zero_point[0];
 	c->group = BYTES;
 	c->tiles = true;
 	ig_conv_source(c);

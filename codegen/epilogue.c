@@ -44,10 +44,17 @@ static double bound(const struct ig_conv *c)
 bool ig_epilogue_init(struct ig_conv *c)
 {
 	struct ig_epilogue *e = &c->e;
-	*e = (struct ig_epilogue){.acc_float = c->is_float, .out_float = ig_low_is_float(&c->out), .m = -1, .bias = -1, .res = c->has_res ? &c->res : NULL};
+	*e = (struct ig_epilogue){.acc_float = c->is_float, .out_float = ig_low_is_float(&c->out), .m = -1, .bias = -1, .after = -1, .res = c->has_res ? &c->res : NULL};
 	ig_act_bounds(c->n, &e->lo, &e->hi);
 	if (c->is_float)
 		return true;
+	if (c->dynamic) {
+		const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
+		e->m = ig_layout_buffer(c->L, ig_arena_printf(c->L->arena, "%s.factors", c->n->name), KIR_ARENA, KIR_F32, c->g.groups * ig_pack_padded(c));
+		if (bias)
+			e->after = ig_pack_channels_f(c, "bias", bias->data);
+		return true;
+	}
 	if (!ig_requant_of(c->L->g, c->n, c->L->arena, &e->q, c->L->d))
 		return false;
 	e->pack = (struct ig_vec_pack){e->q.lo, e->q.hi, e->q.zp, false, false};
@@ -119,6 +126,8 @@ kir_val ig_epilogue_value(struct kir_builder *b, const struct ig_epilogue *e, ki
 		if (e->bias >= 0)
 			v = kb_op2(b, KIR_ADD, v, load_channels(b, e->bias, ch, lanes));
 		v = kb_op2(b, KIR_MUL, v, load_channels(b, e->m, ch, lanes));
+		if (e->after >= 0)
+			v = kb_op2(b, KIR_ADD, v, load_channels(b, e->after, ch, lanes));
 	}
 	if (e->res) {
 		kir_val r;

@@ -1,6 +1,7 @@
 /* Where graph values live: physical order, buffers, and which values share memory: concatenations that their producers write into, reshapes and slices
    that are views, results in place of an operand that dies, results written straight to the caller's memory. */
 #include "codegen/rows.h"
+#include "ir/dynamic.h"
 
 #include <stdlib.h>
 
@@ -136,15 +137,6 @@ static void grow_facts(struct ig_lower *L)
 	}
 }
 
-static void place_new(struct ig_lower *L, struct ig_vid v)
-{
-	const struct ig_value *x = ig_value(L->g, v);
-	int64_t stride[IG_MAX_RANK];
-	ig_layout_strides(&x->type, stride);
-	place(L, v, ig_layout_buffer(L, x->name, KIR_ARENA, ig_layout_elem(x->type.dtype), ig_elems(&x->type)), 0, stride);
-	grow_facts(L);
-}
-
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 struct ig_halo ig_layout_padding(const struct ig_conv_geom *g)
@@ -161,17 +153,18 @@ static struct ig_halo most(struct ig_halo a, struct ig_halo b)
 }
 
 /* The most padding that convolutions want around v, where they could read it in place, or around a sum that may be written over v (`depth` such steps). */
-static struct ig_halo wanted_halo(const struct ig_lower *L, struct ig_vid v, int depth)
+static struct ig_halo wanted_halo(const struct ig_lower *L, struct ig_vid v, int levels, int depth)
 {
 	const struct ig_graph *g = L->g;
 	struct ig_halo h = {0, 0, 0, 0};
+	bool integers = levels || ig_vtype(g, v)->dtype != IG_DT_F32;
 	for (struct ig_nid i = ig_next(g, ig_value(g, v)->def); i.i >= 0 && ig_vtype(g, v)->rank == 4; i = ig_next(g, i)) {
 		const struct ig_node *n = ig_node(g, i);
 		bool depthwise = n->op == IG_OP_DEPTHWISE_CONV2D || n->op == IG_OP_DEPTHWISE_CONV2D_ADD;
 		bool conv = n->op == IG_OP_CONV2D || n->op == IG_OP_CONV2D_ADD;
 		if (ig_op_is_add(n->op) && n->in[3].i == v.i && depth)
-			h = most(h, wanted_halo(L, n->out[0], depth - 1));
-		if ((!conv && !depthwise) || n->in[0].i != v.i || (conv && ig_vtype(g, v)->dtype != IG_DT_F32 && ig_layout_converts(L->t)))
+			h = most(h, wanted_halo(L, n->out[0], 0, depth - 1));
+		if ((!conv && !depthwise) || n->in[0].i != v.i || ig_dynamic_levels(n) != levels || (conv && integers && ig_layout_converts(L->t)))
 			continue;
 		struct ig_conv_geom c;
 		ig_conv_geometry(g, n, &c);
@@ -180,30 +173,32 @@ static struct ig_halo wanted_halo(const struct ig_lower *L, struct ig_vid v, int
 	return h;
 }
 
-/* New memory for v, with room for the padding around it. */
-static void place_with_halo(struct ig_lower *L, struct ig_vid v)
+struct ig_halo ig_layout_wanted(const struct ig_lower *L, struct ig_vid v, int levels) { return wanted_halo(L, v, levels, levels ? 0 : 2); }
+
+void ig_layout_new(struct ig_lower *L, struct kir_tensor *t, struct ig_halo h)
 {
-	const struct ig_value *x = ig_value(L->g, v);
-	struct ig_halo h = wanted_halo(L, v, 2);
-	struct ig_type room = x->type;
-	int64_t stride[IG_MAX_RANK], count;
-	if (no_halo(&h)) {
-		place_new(L, v);
-		return;
+	static const struct ig_halo none = {0, 0, 0, 0};
+	int64_t all = ig_elems(&t->type), count = all;
+	struct ig_type room = t->type;
+	if (!no_halo(&h)) {
+		room.dim[2] += h.top + h.bottom;
+		room.dim[3] += h.left + h.right;
+		if (!ig_type_elems(&room, &count) || count > 2 * all + 4096) { /* mostly padding: the copy for one image is smaller */
+			room = t->type;
+			count = all;
+			h = none;
+		}
 	}
-	room.dim[2] += h.top + h.bottom;
-	room.dim[3] += h.left + h.right;
-	if (!ig_type_elems(&room, &count) || count > 2 * ig_elems(&x->type) + 4096) { /* mostly padding: the copy for one image is smaller */
-		place_new(L, v);
-		return;
-	}
-	ig_layout_strides(&room, stride);
-	int32_t buf = ig_layout_buffer(L, x->name, KIR_ARENA, ig_layout_elem(x->type.dtype), count);
-	place(L, v, buf, h.top * stride[2] + h.left * stride[3], stride);
+	ig_layout_strides(&room, t->stride);
+	t->buf = ig_layout_buffer(L, t->name, KIR_ARENA, ig_layout_elem(t->type.dtype), count);
+	t->base = no_halo(&h) ? 0 : h.top * t->stride[2] + h.left * t->stride[3];
 	grow_facts(L);
-	L->fact[buf].halo = h;
-	L->fact[buf].inside = L->view[v.i];
+	L->fact[t->buf].halo = h;
+	L->fact[t->buf].inside = *t;
 }
+
+static void place_new(struct ig_lower *L, struct ig_vid v) { ig_layout_new(L, &L->view[v.i], (struct ig_halo){0, 0, 0, 0}); }
+static void place_with_halo(struct ig_lower *L, struct ig_vid v) { ig_layout_new(L, &L->view[v.i], ig_layout_wanted(L, v, 0)); }
 
 static bool computed(const struct ig_graph *g, struct ig_vid v)
 {

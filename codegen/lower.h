@@ -4,6 +4,14 @@
 #include "codegen/codegen.h"
 #include "ir/unary.h"
 
+/* A float32 value as integers 0 .. levels that are made at run time, and where its scale (f32) and zero point (i32) then are. */
+struct ig_quantized {
+	struct ig_quantized *next;
+	int levels;
+	struct kir_tensor from, to;
+	int32_t scale, zero;
+};
+
 /* What lowering knows of a buffer. A buffer with a halo has room for padding around the image that `inside` describes; whoever reads with padding fills
    the room first. */
 struct ig_halo {
@@ -24,6 +32,7 @@ struct ig_lower {
 	struct ig_arena *arena;   /* temporaries of the lowering */
 	struct kir_tensor *view;  /* by value: where it lives; buf -1: nowhere yet */
 	struct kir_tensor *dense; /* by value: a copy with dense channels, made when a schedule first asks; buf -1: none */
+	struct ig_quantized *quantized; /* values quantized at run time as far as layers have asked for them */
 	bool *alias;              /* by value: a view of memory that another function writes: its node needs no code */
 	struct ig_buffer_fact *fact; /* by buffer */
 	int n_facts, cap_facts;
@@ -55,6 +64,10 @@ struct ig_halo ig_layout_padding(const struct ig_conv_geom *g);
 bool ig_layout_has_halo(const struct ig_lower *L, const struct kir_tensor *v, const struct ig_halo *need);
 /* Does an int8 convolution on this target read an offset or widened copy of its input? */
 static inline bool ig_layout_converts(const struct ig_target *t) { return t->dot.group > 1 && (t->dot.elem == 16 || t->dot.a_offset); }
+/* New memory for t, with that room for padding around it unless it would be most of it. */
+void ig_layout_new(struct ig_lower *L, struct kir_tensor *t, struct ig_halo room);
+/* The room that convolutions want around v, or around its integers 0 .. levels. */
+struct ig_halo ig_layout_wanted(const struct ig_lower *L, struct ig_vid v, int levels);
 /* Gives every value its place; adds input and output buffers (out_buf: by output). */
 void ig_layout_plan(struct ig_lower *L, int32_t *out_buf);
 
@@ -70,6 +83,10 @@ bool ig_low_refuse(struct ig_lower *L, struct ig_nid n, const char *fmt, ...) IG
 const struct ig_schedule *ig_low_choose(struct ig_lower *L, struct ig_nid id, const char *key, struct ig_schedule *c, int n);
 const struct ig_schedule *ig_low_choose_group(struct ig_lower *L, const struct ig_nid id[3], const char *key, struct ig_schedule *c, int n); /* id[2] may be none */
 static inline bool ig_low_is_float(const struct kir_tensor *v) { return v->type.dtype == IG_DT_F32; }
+
+/* ---- dynamic.c ---- */
+/* The value's integers, made by functions that the first layer to ask for them adds. */
+const struct ig_quantized *ig_low_quantized(struct ig_lower *L, struct ig_vid v, int levels);
 
 /* ---- vec.c: builders ---- */
 kir_val ig_vec_splat(struct kir_builder *b, kir_val scalar, int lanes);
@@ -108,6 +125,8 @@ struct ig_nest {
 		int64_t outer_stride; /* per iteration of `outer` */
 	} op[IG_NEST_OPS]; /* 0: what is written; its strides decide the order of the loops */
 	kir_iv outer;          /* an open loop around the nest that moves the operands; -1: none */
+	kir_val *carried;      /* n_carried values that the body replaces, and all loops carry */
+	int n_carried;
 };
 struct ig_piece {
 	const struct kir_addr *at; /* of each operand */

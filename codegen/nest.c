@@ -123,12 +123,12 @@ static void axis(struct run *r, int64_t extent, const int64_t *step, int lanes, 
 	if (turns > 1) {
 		struct kir_addr saved[IG_NEST_OPS];
 		memcpy(saved, r->at, sizeof saved);
-		kir_iv iv = kb_loop(r->b, "i", turns, NULL, 0);
+		kir_iv iv = kb_loop(r->b, "i", turns, r->n->carried, r->n->n_carried);
 		for (int k = 0; k < r->n->n_ops; k++)
 			kb_addr_add(&r->at[k], iv, step[k] * lanes * unroll);
 		for (int u = 0; u < unroll; u++)
 			call(r, lanes, lanes, (int64_t)u * lanes, step);
-		kb_end(r->b, NULL, 0);
+		kb_end(r->b, r->n->carried, r->n->n_carried);
 		memcpy(r->at, saved, sizeof saved);
 		done = turns * unroll;
 	}
@@ -153,7 +153,7 @@ void ig_nest_run(struct kir_builder *b, struct ig_nest *n, int max_lanes, ig_nes
 		ig_vec_term(&r.at[k], n->outer, n->op[k].outer_stride);
 	}
 	for (int d = 0; d < inner; d++) {
-		iv[d] = kb_loop(b, "d", n->extent[d], NULL, 0);
+		iv[d] = kb_loop(b, "d", n->extent[d], n->carried, n->n_carried);
 		for (int k = 0; k < n->n_ops; k++)
 			kb_addr_add(&r.at[k], iv[d], n->op[k].stride[d]);
 	}
@@ -168,7 +168,7 @@ void ig_nest_run(struct kir_builder *b, struct ig_nest *n, int max_lanes, ig_nes
 	else
 		axis(&r, n->extent[inner], step, 1, 4);
 	for (int d = 0; d < inner; d++)
-		kb_end(b, NULL, 0);
+		kb_end(b, n->carried, n->n_carried);
 }
 
 struct move {

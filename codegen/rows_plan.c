@@ -1,5 +1,6 @@
 /* Which layers become one function that goes through the image in bands of rows, and how many rows a band has. */
 #include "codegen/rows.h"
+#include "ir/dynamic.h"
 
 #include <stdlib.h>
 
@@ -15,7 +16,11 @@ static struct ig_conv_geom geometry(const struct ig_lower *L, struct ig_nid n)
 	return g;
 }
 
-static bool constant_weights(const struct ig_lower *L, struct ig_nid n) { return ig_const_data(L->g, ig_node(L->g, n)->in[1]) != NULL; }
+/* What can be computed band by band: not where the range of the whole input counts. */
+static bool in_bands(const struct ig_lower *L, struct ig_nid n)
+{
+	return ig_const_data(L->g, ig_node(L->g, n)->in[1]) != NULL && !ig_dynamic_levels(ig_node(L->g, n));
+}
 
 /* The node after `n` when it is the only one that reads n's result, as its first operand. */
 static struct ig_nid follower(const struct ig_lower *L, struct ig_nid n)
@@ -39,18 +44,18 @@ static bool measure(struct ig_rows *r)
 static bool expands(const struct ig_lower *L, struct ig_nid n, struct ig_nid depthwise)
 {
 	const struct ig_node *x = ig_node(L->g, n);
-	return x->op == IG_OP_CONV2D && !L->rows[n.i] /* another group's projection */ && geometry(L, n).groups == 1 && constant_weights(L, n) && follower(L, n).i == depthwise.i;
+	return x->op == IG_OP_CONV2D && !L->rows[n.i] /* another group's projection */ && geometry(L, n).groups == 1 && in_bands(L, n) && follower(L, n).i == depthwise.i;
 }
 
 static bool find_group(const struct ig_lower *L, struct ig_nid n, struct ig_rows *r)
 {
 	const struct ig_node *x = ig_node(L->g, n);
 	*r = (struct ig_rows){.expand = IG_NONODE, .depthwise = n};
-	if (x->op != IG_OP_DEPTHWISE_CONV2D || !constant_weights(L, n))
+	if (x->op != IG_OP_DEPTHWISE_CONV2D || !in_bands(L, n))
 		return false;
 	r->project = follower(L, n);
 	enum ig_op op = r->project.i >= 0 ? ig_node(L->g, r->project)->op : IG_OP_COUNT;
-	if ((op != IG_OP_CONV2D && op != IG_OP_CONV2D_ADD) || !constant_weights(L, r->project))
+	if ((op != IG_OP_CONV2D && op != IG_OP_CONV2D_ADD) || !in_bands(L, r->project))
 		return false;
 	struct ig_conv_geom p = geometry(L, r->project);
 	r->g = geometry(L, n);

@@ -329,7 +329,7 @@ static void step_int8(struct ig_conv *c, struct kir_builder *b, kir_val *acc, in
 int32_t ig_conv_start(struct ig_conv *c, bool offset)
 {
 	const struct ig_tensor *w = ig_const_data(c->L->g, c->n->in[1]), *bias = c->n->n_in > 2 ? ig_const_data(c->L->g, c->n->in[2]) : NULL;
-	int32_t zero = ig_qparam(c->L->g, c->in.type.q)->zero_point[0];
+	int32_t zero = c->dynamic ? 0 : ig_qparam(c->L->g, c->in.type.q)->zero_point[0];
 	int64_t per = c->icg * c->g.kh * c->g.kw;
 	int32_t *start = IG_NEWN(c->L->arena, int32_t, c->g.oc);
 	for (int64_t oc = 0; oc < c->g.oc; oc++) {
@@ -337,10 +337,10 @@ int32_t ig_conv_start(struct ig_conv *c, bool offset)
 		for (int64_t k = 0; k < per; k++)
 			sum += (uint32_t)((const int8_t *)w->data)[oc * per + k];
 		uint32_t v = bias && bias->type.dtype == IG_DT_I32 ? (uint32_t)((const int32_t *)bias->data)[oc] : 0;
-		v += ((offset ? 128u : 0u) - (uint32_t)zero) * sum;
+		v += c->dynamic ? sum : ((offset ? 128u : 0u) - (uint32_t)zero) * sum;
 		memcpy(&start[oc], &v, sizeof v);
 	}
-	return ig_pack_channels_i(c, "start", start);
+	return c->dynamic ? ig_dynamic_start(c, start, offset) : ig_pack_channels_i(c, "start", start);
 }
 
 /* Do all sums of two neighbouring products along runs of `run` weights of each row fit in 16 bits, for activations up to 255? */
@@ -388,9 +388,9 @@ bool ig_conv_prepare_int8(struct ig_conv *c, struct ig_conv_kind *k)
 	memcpy(k->tile, mmla ? t->matrix.tile : t->tile, sizeof t->tile);
 	c->pairs = pairs_fit(c);
 	c->group = mmla ? 8 : c->pairs ? 4 : t->dot.group;
-	if (!q || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
+	if ((!q && !c->dynamic) || (c->n->n_in > 2 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_I32 && ig_const_data(c->L->g, c->n->in[2])->type.dtype != IG_DT_F32))
 		return ig_low_refuse(c->L, c->id, "its input needs parameters and its bias must be i32 or f32");
-	k->fill = q->zero_point[0];
+	k->fill = q ? q->zero_point[0] : 0;
 	ig_conv_source(c);
 	if (c->group == 4 && !IS_SOURCE(c) && c->ocg % c->lanes) { /* dot products of all lengths: the last vector is no longer than needed */
 		c->last = ig_vec_pow2(c->ocg % c->lanes);

@@ -263,12 +263,12 @@ bool ig_depthwise_prepare(struct ig_depthwise *d)
 	struct ig_lower *L = c->L;
 	const struct ig_tensor *bias = c->n->n_in > 2 ? ig_const_data(L->g, c->n->in[2]) : NULL;
 	const struct ig_qparam *q = ig_qparam(L->g, c->in.type.q);
-	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q)
+	if (c->is_float ? bias && bias->type.dtype != IG_DT_F32 : !q && !c->dynamic)
 		return ig_low_refuse(L, c->id, "its input needs parameters, or its bias must be float32");
 	d->product = choose(c);
 	if (d->product == P_LONG && c->g.oc >= 8)
 		c->lanes = c->last = c->cut = 8; /* an instruction for each half of 8 */
-	d->fill = c->is_float ? 0 : q->zero_point[0];
+	d->fill = q ? q->zero_point[0] : 0;
 	if (!ig_depthwise_choose(c, d->product == P_DOT8 && c->g.sh == 1 && c->g.dh == 1 && c->g.kh >= 2 && c->g.kh <= 4 && c->g.kw <= 5))
 		return false;
 	if (c->s.variant == IG_SCHED_QUADS)

@@ -7,6 +7,7 @@
 #include "driver/peak.h"
 #include "driver/report.h"
 #include "driver/session.h"
+#include "ir/dynamic.h"
 #include "runtime/ig_runtime.h"
 
 #define SECONDS 2.0       /* of timed calls, unless their number is given */
@@ -166,7 +167,7 @@ static bool profile(struct bench *b)
 static bool is_float(const struct bench *b, const struct kir_func *f)
 {
 	const struct ig_node *n = f->node.i >= 0 ? ig_node(b->s.quant, f->node) : NULL;
-	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[0])->dtype == IG_DT_F32; /* whatever its weights are stored in */
+	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[0])->dtype == IG_DT_F32 && !ig_dynamic_levels(n); /* whatever its weights are stored in */
 }
 
 static void add_bytes(const struct bench *b, const struct kir_func *f, bool *seen, int64_t *constants, int64_t *others)

@@ -5,6 +5,7 @@
 
 #include "driver/inspect.h"
 #include "driver/report.h"
+#include "ir/dynamic.h"
 
 struct totals {
 	int layers;
@@ -27,7 +28,7 @@ static int64_t scales_of(const struct ig_graph *g, const struct ig_node *n, cons
 /* The type a layer's weights will have. */
 static enum ig_dtype weight_type(const struct ig_node *n, const struct ig_qconfig *q)
 {
-	if (n->precision == IG_PREC_INT8)
+	if (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC)
 		return IG_DT_S8;
 	if (n->precision != IG_PREC_STORED)
 		return IG_DT_F32;
@@ -54,11 +55,13 @@ static int64_t weight_bytes(const struct ig_session *s, const struct ig_graph *g
 
 static bool has_macs(const struct ig_node *n) { return ig_ops[n->op].macs; }
 
-/* In the quantized graph a layer computes in int8 when its input and weights are. */
+/* In the quantized graph a layer computes in int8 when its input and weights are, or it quantizes its input itself. */
 static bool computes_int8(const struct ig_graph *g, const struct ig_node *n)
 {
 	if (g->stage != IG_STAGE_QUANTIZED)
-		return n->precision == IG_PREC_INT8;
+		return n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC;
+	if (ig_dynamic_levels(n))
+		return true;
 	return n->n_in > 1 && ig_vtype(g, n->in[0])->q.i >= 0 && ig_vtype(g, n->in[1])->dtype == IG_DT_S8;
 }
 
@@ -67,6 +70,8 @@ static const char *precision(struct ig_arena *a, const struct ig_session *s, con
 {
 	const char *result = ig_dtypes[ig_vtype(g, n->out[0])->dtype].name;
 	bool stored = n->precision == IG_PREC_STORED;
+	if (g->stage == IG_STAGE_QUANTIZED && ig_dynamic_levels(n))
+		return ig_arena_printf(a, "%s, dynamic", result);
 	if (g->stage == IG_STAGE_QUANTIZED && !stored)
 		return result;
 	if (!stored)
@@ -117,7 +122,7 @@ static const char *observers(struct ig_arena *a, const struct ig_session *s, con
 	const struct ig_qconfig *q = ig_node_qconfig(s->qconfig, n);
 	if (n->precision == IG_PREC_STORED && q->mode == IG_MODE_WEIGHT_ONLY)
 		return ig_arena_printf(a, "weights %s%s", spec_text(a, &q->weight), q->weight.per_channel && !q->weight.group ? " per channel" : "");
-	if (n->precision != IG_PREC_INT8)
+	if (n->precision != IG_PREC_INT8 && n->precision != IG_PREC_DYNAMIC)
 		return "";
 	const char *act = spec_text(a, &q->act);
 	if (!has_macs(n))

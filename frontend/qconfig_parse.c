@@ -32,7 +32,7 @@ static bool twice(struct ig_qconfig_reader *r, const struct ast_expr *e, const s
 static bool mode_argument(struct ig_qconfig_reader *r, const char *mode, const struct ast_arg *a, struct ig_qconfig *q)
 {
 	static const char *const names[] = {"activations", "weights", "bias", "requantize"};
-	if (strcmp(a->name, "activations") == 0 && q->mode == IG_MODE_STATIC)
+	if (strcmp(a->name, "activations") == 0 && (q->mode == IG_MODE_STATIC || q->mode == IG_MODE_DYNAMIC))
 		return ig_qconfig_observer(r, a->value, false, &q->act);
 	if (strcmp(a->name, "weights") == 0)
 		return ig_qconfig_observer(r, a->value, true, &q->weight);
@@ -40,11 +40,12 @@ static bool mode_argument(struct ig_qconfig_reader *r, const char *mode, const s
 		return read_word(r, a, "float32", "int32", &q->bias_float32);
 	if (strcmp(a->name, "requantize") == 0 && q->mode == IG_MODE_STATIC)
 		return read_word(r, a, "fixed", "float", &q->requantize_fixed);
-	ig_error(r->diag, a->loc, "%s has no argument '%s'%s", mode, a->name, q->mode == IG_MODE_STATIC ? ig_qconfig_near(r, a->name, names, IG_COUNTOF(names)) : "; it has weights");
+	ig_error(r->diag, a->loc, "%s has no argument '%s'%s", mode, a->name, q->mode == IG_MODE_STATIC ? ig_qconfig_near(r, a->name, names, IG_COUNTOF(names)) :
+	         q->mode == IG_MODE_DYNAMIC ? "; it has activations and weights" : "; it has weights");
 	return false;
 }
 
-/* static(activations: ..., weights: ..., bias: ..., requantize: ...) over the default preset; dynamic and weight_only with weights alone */
+/* static(activations: ..., weights: ..., bias: ..., requantize: ...) over the default preset; dynamic(activations: ..., weights: ...); weight_only with weights alone */
 static bool read_mode(struct ig_qconfig_reader *r, const struct ast_expr *e, struct ig_qconfig *q)
 {
 	bool ok = true, has_weights = q->mode == IG_MODE_STATIC || q->mode == IG_MODE_DYNAMIC || q->mode == IG_MODE_WEIGHT_ONLY;
@@ -72,12 +73,13 @@ static bool check_weights(struct ig_qconfig_reader *r, const struct ast_expr *e,
 	return ok;
 }
 
-/* What nothing computes yet. */
-static bool is_supported(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
+/* At run time there is the range of one tensor: from its least to its greatest value. */
+static bool check_dynamic(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
 {
-	bool ok = q->mode != IG_MODE_DYNAMIC;
+	const struct ig_qspec *a = &q->act;
+	bool ok = q->mode != IG_MODE_DYNAMIC || (a->observer == IG_OBS_MINMAX && a->dtype == IG_DT_U8 && a->scheme == IG_SCHEME_AFFINE && !a->limited);
 	if (!ok)
-		ig_error(r->diag, e->loc, "'%s' is not supported yet", e->s);
+		ig_error(r->diag, e->loc, "activations of dynamic are minmax(u8), or minmax(u8, reduce_range): their range is found at run time");
 	return ok;
 }
 
@@ -102,7 +104,9 @@ static bool read_config(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 	for (int i = 0; i < IG_MODE_COUNT; i++)
 		if (strcmp(e->s, ig_mode_names[i]) == 0) {
 			q->mode = (enum ig_mode)i;
-			return read_mode(r, e, q) && check_weights(r, e, q) && is_supported(r, e, q);
+			if (q->mode == IG_MODE_DYNAMIC)
+				q->act = ig_qconfig_preset("default_dynamic")->act;
+			return read_mode(r, e, q) && check_weights(r, e, q) && check_dynamic(r, e, q);
 		}
 	const struct ig_qconfig *preset = ig_qconfig_preset(e->s);
 	bool skip = strcmp(e->s, "skip") == 0;
@@ -115,7 +119,7 @@ static bool read_config(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 	if (skip)
 		return q->skip = true;
 	*q = *preset;
-	return is_supported(r, e, q);
+	return true;
 }
 
 static bool check_type(struct ig_qconfig_reader *r, const struct ast_rule *a)

@@ -165,7 +165,7 @@ static bool set_trail(struct sema *s, const struct sema_call *c, struct ig_nid i
 		while (p < IG_PREC_COUNT && strcmp(w, ig_precision_names[p]) != 0)
 			p++;
 		if (p == IG_PREC_COUNT) {
-			ig_error(s->diag, c->precision->loc, "precision: takes int8, stored or float");
+			ig_error(s->diag, c->precision->loc, "precision: takes int8, stored, dynamic or float");
 			return false;
 		}
 		ig_node(g, id)->precision = (enum ig_precision)p;

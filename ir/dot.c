@@ -1,4 +1,5 @@
 /* The graph as Graphviz text: one box a layer, coloured by what it computes in; constants are left out (their shapes stand in the layer). */
+#include "ir/dynamic.h"
 #include "ir/print.h"
 
 #include <string.h>
@@ -19,9 +20,9 @@ static const char *colour(const struct ig_graph *g, const struct ig_node *n)
 		return "#dddddd";
 	if (n->op == IG_OP_QUANTIZE || n->op == IG_OP_DEQUANTIZE || n->op == IG_OP_REQUANTIZE)
 		return "#ffe08a";
-	if (y->q.i >= 0 || (n->n_in > 0 && ig_vtype(g, n->in[0])->q.i >= 0))
+	if (y->q.i >= 0 || (n->n_in > 0 && ig_vtype(g, n->in[0])->q.i >= 0) || ig_dynamic_levels(n))
 		return "#b7e1b0";
-	if (g->stage == IG_STAGE_FLOAT && n->precision == IG_PREC_INT8)
+	if (g->stage == IG_STAGE_FLOAT && (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC))
 		return "#dff0db"; /* float as yet, to be quantized */
 	return "#f4c7b5";
 }

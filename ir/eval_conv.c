@@ -1,6 +1,7 @@
 /* Convolutions and linear layers. Inputs are brought to [pixel][channel] and weights to [tap][output channel], so that the inner loop runs over
    output channels; each output is one chain over the taps in the order (ky, kx, input channel), whatever the loop's vector width.
    With float that chain is of fused multiply-adds from the bias; with integers it is a sum in int32 that wraps. */
+#include "ir/dynamic.h"
 #include "ir/eval.h"
 #include "ir/stored.h"
 #include "runtime/qmath.h"
@@ -70,6 +71,9 @@ IG_CLONES static void tap_int(uint32_t *restrict acc, const int32_t *restrict x,
 struct conv_state {
 	struct ig_conv_geom c;
 	bool quantized, depthwise;
+	int levels;   /* of an input that is quantized at run time; 0: it is not */
+	float scale;  /* that it then has in this run */
+	int32_t zero;
 	int64_t k;    /* taps of one group: kh * kw * ic / groups */
 	int64_t ocg;  /* output channels of a group, padded to whole blocks */
 	void *weight; /* [groups][k][ocg]; depthwise [kh * kw][channels] */
@@ -120,14 +124,15 @@ static struct conv_state *prepare(struct ig_eval *e)
 	ig_conv_geometry(e->g, e->n, &s->c);
 	const struct ig_conv_geom *c = &s->c;
 	int64_t real_ocg = c->oc / c->groups;
-	s->quantized = ig_eval_q(e, 0) != NULL;
+	s->levels = ig_dynamic_levels(e->n);
+	s->quantized = ig_eval_q(e, 0) != NULL || s->levels;
 	s->depthwise = e->n->op == IG_OP_DEPTHWISE_CONV2D || e->n->op == IG_OP_DEPTHWISE_CONV2D_ADD;
 	s->k = c->kh * c->kw * (c->ic / c->groups);
 	s->ocg = s->depthwise ? 1 : (real_ocg + LANES - 1) / LANES * LANES;
 	s->weight = words(e->arena, c->groups * s->k * s->ocg);
 	s->start = words(e->arena, c->groups * s->ocg);
 	pack_weights(s, e->in[1], ig_eval_q(e, 1));
-	/* a bias_mode float32 bias is added after the sum, by requantization */
+	/* a float32 bias is added after the sum */
 	if (e->n->n_in > 2 && !(s->quantized && e->in[2]->type.dtype == IG_DT_F32))
 		for (int64_t o = 0; o < c->oc; o++)
 			put(s, s->start, o / real_ocg * s->ocg + o % real_ocg, e->in[2], NULL, o);
@@ -142,7 +147,13 @@ static void load_input(struct conv_state *s, const struct ig_eval *e, int64_t sa
 {
 	int64_t area = s->c.ih * s->c.iw, ic = s->c.ic, base = sample * area * ic;
 	const struct ig_qparam *q = ig_eval_q(e, 0);
-	if (!s->quantized) {
+	if (s->levels) {
+		const float *from = (const float *)e->in[0]->data + base;
+		int32_t *to = s->x;
+		for (int64_t ch = 0; ch < ic; ch++)
+			for (int64_t p = 0; p < area; p++)
+				to[p * ic + ch] = ig_quantize(from[ch * area + p], s->scale, s->zero, 0, s->levels) - s->zero;
+	} else if (!s->quantized) {
 		const float *from = (const float *)e->in[0]->data + base;
 		float *to = s->x;
 		for (int64_t ch = 0; ch < ic; ch++)
@@ -220,9 +231,21 @@ static void store_int(const struct ig_eval *e, int64_t at, int64_t oc, uint32_t 
 		((uint8_t *)e->out->data)[at] = (uint8_t)ig_pack(v, r->zp, r->lo, r->hi);
 }
 
+/* The sum of an input quantized at run time, to float32. */
+static void store_dynamic(const struct conv_state *s, const struct ig_eval *e, int64_t at, int64_t oc, uint32_t sum)
+{
+	const struct ig_qparam *w = ig_eval_q(e, 1);
+	float m = s->scale * w->scale[w->n == 1 ? 0 : oc], v = (float)(int32_t)sum * m;
+	if (e->n->n_in > 2)
+		v = v + ((const float *)e->in[2]->data)[oc];
+	store_float(e, at, v, e->requant.flo, e->requant.fhi);
+}
+
 static void store(const struct conv_state *s, const struct ig_eval *e, int64_t at, int64_t oc, int64_t i)
 {
-	if (s->quantized)
+	if (s->levels)
+		store_dynamic(s, e, at, oc, ((const uint32_t *)s->acc)[i]);
+	else if (s->quantized)
 		store_int(e, at, oc, ((const uint32_t *)s->acc)[i]);
 	else
 		store_float(e, at, ((const float *)s->acc)[i], e->requant.flo, e->requant.fhi);
@@ -282,6 +305,8 @@ static void eval_conv(struct ig_eval *e)
 	}
 	struct conv_state *s = e->state;
 	const struct ig_conv_geom *c = &s->c;
+	if (s->levels)
+		s->scale = ig_dynamic_params(e->in[0]->data, ig_elems(&e->in[0]->type), s->levels, &s->zero);
 	for (int64_t b = 0; b < c->n; b++) {
 		load_input(s, e, b);
 		for (int64_t oy = 0; oy < c->oh; oy++) {

@@ -111,6 +111,7 @@ enum ig_precision {
 	IG_PREC_FLOAT,
 	IG_PREC_INT8,
 	IG_PREC_STORED, /* float32 with weights stored in fewer bits */
+	IG_PREC_DYNAMIC, /* float32 in and out, integers between them: the input is quantized at run time */
 	IG_PREC_COUNT
 };
 extern const char *const ig_precision_names[IG_PREC_COUNT];

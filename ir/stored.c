@@ -1,10 +1,11 @@
 #include "ir/stored.h"
 
+#include "ir/dynamic.h"
 #include "ir/number.h"
 
 bool ig_has_stored_weights(const struct ig_graph *g, const struct ig_node *n)
 {
-	return ig_ops[n->op].quant == IG_QC_COMPUTE && ig_vtype(g, n->in[0])->q.i < 0 && ig_vtype(g, n->in[1])->dtype != IG_DT_F32;
+	return ig_ops[n->op].quant == IG_QC_COMPUTE && !ig_dynamic_levels(n) && ig_vtype(g, n->in[0])->q.i < 0 && ig_vtype(g, n->in[1])->dtype != IG_DT_F32;
 }
 
 static bool is_half(enum ig_dtype dt) { return dt == IG_DT_F16 || dt == IG_DT_BF16; }

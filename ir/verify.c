@@ -1,4 +1,5 @@
 /* The graph's invariants, checked between passes. A violation is a defect of the pass that ran last, never of the user's model. */
+#include "ir/dynamic.h"
 #include "ir/infer.h"
 #include "ir/stored.h"
 
@@ -120,6 +121,8 @@ static bool has_params(const struct ig_graph *g, struct ig_vid v)
 static const char *check_compute(const struct ig_graph *g, const struct ig_node *n)
 {
 	bool bias_float = strcmp(ig_attr_str(n, IG_A_BIAS_MODE, "int32"), "float32") == 0;
+	if (ig_attr(n, IG_A_DYNAMIC))
+		return ig_check_dynamic(g, n);
 	if (!quantized(g, n->in[0])) {
 		bool stored = ig_has_stored_weights(g, n);
 		for (int i = 0; i < n->n_in; i++)

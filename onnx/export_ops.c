@@ -1,6 +1,7 @@
 /* Each operation of the graph as ONNX operators on float32; the caller has put what is quantized between quantize and dequantize nodes. */
 #include "onnx/export.h"
 
+#include "ir/dynamic.h"
 #include "ir/infer.h"
 #include "runtime/qmath.h"
 
@@ -251,6 +252,10 @@ bool ig_ox_op(struct ig_onnx_export *x, const struct ig_node *n)
 		y = number_of(x, n);
 	if (!y) {
 		ig_error(x->diag, n->loc, "layer '%s': %s is not exported to ONNX", n->name, ig_ops[n->op].name);
+		return false;
+	}
+	if (ig_dynamic_levels(n)) {
+		ig_error(x->diag, n->loc, "layer '%s': layers that quantize their input at run time are not exported to ONNX", n->name);
 		return false;
 	}
 	if (ig_attr(n, IG_A_REQUANTIZE) && strcmp(ig_attr_str(n, IG_A_REQUANTIZE, "float"), "fixed") == 0) {

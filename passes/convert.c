@@ -195,7 +195,7 @@ static bool convert_all(struct ig_convert *k)
 		}
 		if (k->done[id.i])
 			continue;
-		bool stored = n->precision == IG_PREC_STORED && ig_convert_has_weights(g, n);
+		bool stored = (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && ig_convert_has_weights(g, n);
 		if (ig_is_layer(n) && !stored)
 			n->precision = IG_PREC_FLOAT;
 		for (int i = 0; n->op != IG_OP_DEQUANTIZE && i < n->n_in; i++) {

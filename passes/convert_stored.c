@@ -1,5 +1,5 @@
 /* Weights of layers that compute in float32, stored in fewer bits (ir/stored.h): s8 and s4 with scales for the tensor, its output channels, or groups along
-   the input channels; f16 and bf16. The bias stays float32. */
+   the input channels; f16 and bf16. The bias stays float32. Layers whose input is quantized at run time have such weights too, in s8. */
 #include "ir/number.h"
 #include "passes/convert.h"
 #include "passes/rewrite.h"
@@ -79,12 +79,39 @@ static const struct ig_tensor *to_halves(struct ig_convert *k, const struct ig_n
 	return t;
 }
 
+/* Sums of inputs that are quantized at run time must fit in 32 bits whatever their zero point. */
+static bool check_sums(const struct ig_node *n, const struct ig_tensor *w, int levels, struct ig_diag *d)
+{
+	int64_t oc = w->type.dim[0], per = oc ? ig_elems(&w->type) / oc : 0;
+	for (int64_t c = 0; c < oc; c++) {
+		int64_t above = 0, below = 0;
+		for (int64_t i = c * per; i < (c + 1) * per; i++) {
+			int64_t v = ((const int8_t *)w->data)[i];
+			above += v > 0 ? v : 0;
+			below += v < 0 ? -v : 0;
+		}
+		if ((above > below ? above : below) > INT32_MAX / levels) {
+			ig_error(d, n->loc, "layer `%s`: the sums of output channel %lld can exceed 32 bits (%lld weights in a channel); give it `skip`", n->name,
+			         (long long)c, (long long)per);
+			return false;
+		}
+	}
+	return true;
+}
+
 bool ig_convert_stored(struct ig_convert *k, struct ig_nid id)
 {
 	const struct ig_node *n = ig_node(k->g, id);
 	const struct ig_qconfig *q = ig_node_qconfig(k->c->qconfig, n);
 	const struct ig_tensor *w = ig_const_data(k->g, n->in[1]), *t;
-	if (q->mode == IG_MODE_WEIGHT_ONLY)
+	if (q->mode == IG_MODE_DYNAMIC) {
+		int32_t qmin, qmax;
+		ig_qspec_limits(&q->act, &qmin, &qmax);
+		t = to_integers(k, n, w, &q->weight);
+		if (!t || !check_sums(n, t, qmax, k->c->diag))
+			return false;
+		ig_attr_set_int(k->g, id, IG_A_DYNAMIC, qmax);
+	} else if (q->mode == IG_MODE_WEIGHT_ONLY)
 		t = to_integers(k, n, w, &q->weight);
 	else
 		t = to_halves(k, n, w, q->mode == IG_MODE_FLOAT16 ? IG_DT_F16 : IG_DT_BF16);

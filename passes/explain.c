@@ -79,7 +79,9 @@ bool ig_explain(const struct ig_graph *g, const struct ig_qconfig_map *m, const 
 	}
 	print_absorbed(t, m, n, type, order, out);
 	const char *why = ig_ops[n->op].quant == IG_QC_NONE ? " (the operation has no int8 form)" : "";
-	fprintf(out, "  precision:  %s%s\n", n->precision == IG_PREC_STORED ? "float, weights stored in fewer bits" : ig_precision_names[n->precision], why);
+	const char *precision = n->precision == IG_PREC_STORED ? "float, weights stored in fewer bits" :
+	                        n->precision == IG_PREC_DYNAMIC ? "int8, the input quantized at run time" : ig_precision_names[n->precision];
+	fprintf(out, "  precision:  %s%s\n", precision, why);
 	free(beaten);
 	ig_matcher_free(t);
 	return true;

@@ -215,8 +215,20 @@ static enum ig_precision precision_of(const struct ig_node *n, const struct ig_q
 		return IG_PREC_FLOAT;
 	if (q->mode == IG_MODE_STATIC)
 		return IG_PREC_INT8;
+	if (q->mode == IG_MODE_DYNAMIC)
+		return ig_ops[op].quant == IG_QC_COMPUTE ? IG_PREC_DYNAMIC : IG_PREC_FLOAT;
 	/* A depthwise layer's weights are few: they stay as they are. */
 	return op == IG_OP_LINEAR || op == IG_OP_LINEAR_ADD || op == IG_OP_CONV2D || op == IG_OP_CONV2D_ADD ? IG_PREC_STORED : IG_PREC_FLOAT;
+}
+
+/* A rule that names what its mode has no form for. `told`: by rule, whether it has been said. */
+static void warn_float(const struct ig_node *n, const struct ig_rule *r, bool *told, struct ig_diag *d)
+{
+	bool names = r->kind == IG_RULE_TYPE || r->kind == IG_RULE_ORDER || r->kind == IG_RULE_LAYER;
+	if (!names || *told || r->config.skip || r->config.mode != IG_MODE_DYNAMIC || n->precision != IG_PREC_FLOAT)
+		return;
+	ig_warn(d, r->loc, "`%s` stays in float: dynamic is for linear layers and convolutions, not for `%s`", n->name, ig_op_base_name(n->op));
+	*told = true;
 }
 
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
@@ -224,7 +236,7 @@ bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 	struct ig_matcher *t = ig_matcher_new(c->qconfig, c->diag);
 	if (!t)
 		return false;
-	bool *used = ig_xcalloc((size_t)t->n + 1, sizeof *used), ok = true;
+	bool *used = ig_xcalloc((size_t)t->n + 1, sizeof *used), *told = ig_xcalloc((size_t)t->n + 1, sizeof *told), ok = true;
 	int *beaten = ig_xcalloc((size_t)t->n + 1, sizeof *beaten);
 	int count[IG_OP_COUNT] = {0}; /* by base operation, counted under its first spelling */
 	bool given = ig_has_quantized(g); /* what no rule names stays as the graph says */
@@ -242,11 +254,14 @@ bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c)
 		for (int i = 0; i < m.n_beaten; i++)
 			used[beaten[i]] = true;
 		n->precision = given && m.rule < 0 ? IG_PREC_FLOAT : precision_of(n, ig_node_qconfig(c->qconfig, n));
+		if (m.rule >= 0)
+			warn_float(n, &c->qconfig->rules.v[m.rule], &told[m.rule], c->diag);
 	}
 	for (int i = 0; i < t->n; i++)
 		if (!used[i] && !report_idle(g, t, i, c->diag))
 			ok = false;
 	free(beaten);
+	free(told);
 	free(used);
 	ig_matcher_free(t);
 	return ok;

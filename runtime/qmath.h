@@ -75,6 +75,15 @@ static inline int32_t ig_quantize(float x, float scale, int32_t zp, int32_t qmin
 	return ig_pack(v == v ? v : 0.0f, zp, qmin, qmax);
 }
 
+/* Run-time quantization to 0 .. levels: what counts for the range of a tensor, then scale and zero point of it; lo <= 0 <= hi, both finite. */
+static inline float ig_dynamic_finite(float x) { return (ig_bits_of(x) & 0x7fffffffu) < 0x7f800000u ? x : 0.0f; }
+static inline float ig_dynamic_scale(float lo, float hi, float levels)
+{
+	float s = ig_fmin(hi - lo, 3.40282347e38f) / levels;
+	return 0.0f < s ? s : 1.0f;
+}
+static inline int32_t ig_dynamic_zero(float lo, float s, float levels) { return ig_rne(ig_fmin(ig_fmax(0.0f - lo / s, 0.0f), levels)); }
+
 static inline float ig_dequantize(int32_t q, float scale, int32_t zp) { return (float)(q - zp) * scale; }
 
 /* m of conv-like operators: (s_x * s_w) / s_y, in this order. */

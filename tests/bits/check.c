@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/dynamic.h"
 #include "ir/outfile.h"
 #include "tests/bits/check.h"
 #include "tests/common/stand_in.h"
@@ -32,7 +33,8 @@ static void note_case(struct run *r)
 		bits_count(r->g, r->it, n, &r->counts);
 		if (ig_ops[n->op].quant == IG_QC_COMPUTE && ig_vtype(r->g, n->in[0])->q.i < 0) {
 			const struct ig_type *w = ig_vtype(r->g, n->in[1]);
-			r->stored[w->dtype]++;
+			r->dynamic += ig_dynamic_levels(n) != 0;
+			r->stored[w->dtype] += ig_dynamic_levels(n) == 0;
 			r->grouped += w->q.i >= 0 && ig_qparam(r->g, w->q)->group > 0;
 		}
 	}
@@ -281,8 +283,9 @@ static void report(const struct run *r)
 	putchar('\n');
 	report_compared(r);
 	printf("%lld kernels of row-fused layers\n", (long long)r->fused);
-	printf("float layers by weights: f32 %lld, f16 %lld, bf16 %lld, s8 %lld, s4 %lld, of these in groups %lld\n", (long long)r->stored[IG_DT_F32],
-	       (long long)r->stored[IG_DT_F16], (long long)r->stored[IG_DT_BF16], (long long)r->stored[IG_DT_S8], (long long)r->stored[IG_DT_S4], (long long)r->grouped);
+	printf("float layers by weights: f32 %lld, f16 %lld, bf16 %lld, s8 %lld, s4 %lld, of these in groups %lld; dynamic: %lld\n", (long long)r->stored[IG_DT_F32],
+	       (long long)r->stored[IG_DT_F16], (long long)r->stored[IG_DT_BF16], (long long)r->stored[IG_DT_S8], (long long)r->stored[IG_DT_S4], (long long)r->grouped,
+	       (long long)r->dynamic);
 	printf("products of tiles in software: %lld\n", (long long)test_tile_dots());
 	printf("roundings in one sample of each: %lld, ties %lld, accumulators over 2^24 %lld\n", (long long)r->counts.roundings, (long long)r->counts.ties,
 	       (long long)r->counts.large);
@@ -326,9 +329,10 @@ static bool covered(const struct run *r)
 		static const enum ig_dtype types[] = {IG_DT_F16, IG_DT_BF16, IG_DT_S8, IG_DT_S4};
 		for (size_t k = 0; k < IG_COUNTOF(types); k++)
 			ok &= r->stored[types[k]] >= 10;
-		if (!ok || r->grouped < 10)
+		ok &= r->grouped >= 10 && r->dynamic >= 20;
+		if (!ok)
 			fprintf(stderr, "too few layers of some precision\n");
-		return ok && r->grouped >= 10;
+		return ok;
 	}
 	while (r->c.seed < families[f].first)
 		f++;

@@ -20,7 +20,7 @@ struct run {
 	const void *const **in;
 	int64_t tensors, bytes, wrong;
 	int64_t ops[IG_OP_COUNT][2], flavours[BITS_FLAVOURS];
-	int64_t stored[IG_DT_COUNT], grouped; /* float layers by the type of their weights; with groups of weights */
+	int64_t stored[IG_DT_COUNT], grouped, dynamic; /* float layers by the type of their weights; with groups of weights; that quantize their input at run time */
 	int64_t graphs, dull, emitted, parts, fused; /* fused: kernels of several layers */
 	int threads; /* emit: 1, 2, 3, 1 ... by graph */
 	struct bits_counts counts;

@@ -14,11 +14,17 @@ static int group_of(struct bits_random *r, const struct ig_graph *g, const struc
 
 const char *bits_precision(struct bits_random *r, const struct ig_graph *g, const struct ig_node *n, struct ig_qconfig *q)
 {
-	static const enum ig_mode modes[] = {IG_MODE_WEIGHT_ONLY, IG_MODE_WEIGHT_ONLY, IG_MODE_WEIGHT_ONLY, IG_MODE_FLOAT16, IG_MODE_BFLOAT16, IG_MODE_STATIC};
+	static const enum ig_mode modes[] = {IG_MODE_WEIGHT_ONLY, IG_MODE_WEIGHT_ONLY, IG_MODE_WEIGHT_ONLY, IG_MODE_FLOAT16, IG_MODE_BFLOAT16,
+	                                     IG_MODE_DYNAMIC,     IG_MODE_DYNAMIC,     IG_MODE_STATIC};
 	*q = *ig_qconfig_preset("default");
 	if (!ig_op_is_conv_like(n->op))
 		return "default";
 	q->mode = modes[bits_pick(r, IG_COUNTOF(modes))];
+	if (q->mode == IG_MODE_DYNAMIC) {
+		q->act = ig_qconfig_preset("default_dynamic")->act;
+		q->act.reduce_range = bits_pick(r, 4) == 0;
+		q->weight.per_channel = bits_pick(r, 4) != 0;
+	}
 	if (q->mode != IG_MODE_WEIGHT_ONLY)
 		return ig_mode_names[q->mode];
 	q->weight.dtype = bits_pick(r, 2) ? IG_DT_S4 : IG_DT_S8;

@@ -112,7 +112,10 @@ class Maker:
         if "min" in attrs and self.chance(0.4):
             attrs["max"] = self.pick(6.0, 1.0)
         if q is None:
-            ins = [x, self.g.constant(w), self.g.constant(b)]
+            weight = self.g.constant(w)
+            if self.chance(0.4):
+                weight = self.dynamic_weight(w, shape, attrs)
+            ins = [x, weight, self.g.constant(b)]
             op, ins = self.residual(op, ins, attrs, None)
             self.g.node(op, ins, attrs)
             return True
@@ -139,6 +142,14 @@ class Maker:
         qy = None if self.chance(0.15) else self.result_q(op, attrs, ins, real)
         self.g.node(op, ins, attrs, qy)
         return True
+
+    def dynamic_weight(self, w, shape, attrs):
+        """An s8 weight of a layer that quantizes its input at run time."""
+        attrs["dynamic"] = self.pick(255, 255, 127)
+        rows = w.reshape(shape[0], -1) if self.chance(0.7) else w.reshape(1, -1)
+        s = np.maximum(np.abs(rows).max(1) / F(127), F(1e-6)).astype(F)
+        w_q = np.clip(np.rint(rows / s[:, None]), -128, 127).astype(np.int8).reshape(shape)
+        return self.g.constant(w_q, Q("s8", s if len(s) == shape[0] else s[0]))
 
     def residual(self, op, ins, attrs, real):
         """With luck there is a value of the result's shape: the operation becomes *_add."""

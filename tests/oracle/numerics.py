@@ -265,6 +265,28 @@ def compute_int(op, attrs, ins, qy):
     return activation(v, lo, hi) if qy is None else pack(v, qy, qlo, qhi)
 
 
+def dynamic_params(x, levels):
+    """Scale and zero point of a tensor that is quantized at run time to 0 .. levels."""
+    v = np.where(np.isfinite(x), x, F(0)).astype(F)
+    lo, hi = min(F(0), v.min(initial=F(0))), max(F(0), v.max(initial=F(0)))
+    s = min(F(hi - lo), np.finfo(F).max) / F(levels)
+    s = s if s > 0 else F(1)
+    return Q("u8", s, int(rne(min(max(F(0) - lo / s, F(0)), F(levels)))), 0, levels)
+
+
+def compute_dynamic(op, attrs, ins):
+    x, (w, qw) = ins[0][0], ins[1]
+    oc = w.shape[0]
+    q = dynamic_params(x, attrs["dynamic"])
+    a = wrap32(accumulate(op, attrs, ints(quantize(x, q), q), w.astype(np.int64), np.zeros(oc, np.int64), lambda p, k, c: c + p * k))
+    v = a.astype(F) * channels(op, q.scale * np.broadcast_to(qw.scale, (oc,)).astype(F))
+    if len(ins) > 2:
+        v = v + channels(op, ins[2][0])
+    if op.endswith("_add"):
+        v = v + ins[3][0]
+    return activation(v, *bounds(op, attrs))
+
+
 def binary(op, attrs, ins, qy):
     (a, qa), (b, qb) = ins
     lo, hi = bounds(op, attrs)
@@ -425,6 +447,8 @@ def evaluate(op, attrs, ins, qy):
     """The result of one node: ins is a list of (array, Q or None)."""
     x, qx = ins[0]
     with np.errstate(over="ignore", invalid="ignore"):
+        if op in COMPUTE and "dynamic" in attrs:
+            return compute_dynamic(op, attrs, ins)
         if op in COMPUTE:
             return compute_float(op, attrs, ins) if qx is None else compute_int(op, attrs, ins, qy)
         if op in UNARY:

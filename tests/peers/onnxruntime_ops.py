@@ -237,11 +237,42 @@ def softmaxes(report, r):
             report.add("ONNX Runtime", "QLinearSoftmax", kind, theirs, report.ours(g), softmax_formula(x, qx, qy))
 
 
+def spread(r, shape):
+    """Numbers of one sign or both, of any size; now and then all are zero."""
+    x = r.standard_normal(shape) * 10.0 ** r.uniform(-6, 6) + r.uniform(-3, 3)
+    return (x * r.choice([0, 1, 1, 1, 1, 1, 1, 1]) if r.random() < 0.8 else np.abs(x)).astype(F)
+
+
+def dynamic(report, r):
+    """DynamicQuantizeLinear, products of integers, and what exporters write behind them."""
+    for _ in range(20):
+        for n, k, oc in ((16, 64, 133), (1, 640, 128), (24, 17, 60)):
+            x, w, b = spread(r, (n, k)), np.clip(np.rint(r.standard_normal((oc, k)) * 40), -128, 127).astype(np.int8), r.standard_normal(oc).astype(F)
+            s_w = (0.003 * r.uniform(0.5, 2, oc)).astype(F)
+            theirs = run([("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}), ("MatMulInteger", "", ["q", "w", "z"], ["a"], {}),
+                          ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["p"], {}),
+                          ("Add", "", ["p", "b"], ["y"], {})], {"x": x}, {"w": w.T.copy(), "s_w": s_w, "b": b}, F)
+            g = Graph()
+            g.node("linear", [g.input(x[None]), g.constant(w, Q("s8", s_w)), g.constant(b)], {"dynamic": 255})
+            report.add("ONNX Runtime", "dynamic linear", "random", theirs[None], report.ours(g))
+        for shape, wshape, attrs in (((1, 8, 12, 13), (24, 8, 3, 3), {"pad": [1, 1, 1, 1]}), ((1, 5, 11, 9), (7, 5, 3, 3), {"stride": [2, 2]})):
+            x, w = spread(r, shape), np.clip(np.rint(r.standard_normal(wshape) * 40), -128, 127).astype(np.int8)
+            s_w = F(0.003 * r.uniform(0.5, 2))
+            u = (w.astype(np.int16) + 128).astype(np.uint8)  # its ConvInteger has u8 weights
+            theirs = run([("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}),
+                          ("ConvInteger", "", ["q", "w", "z", "w_z"], ["a"], {"pads": attrs.get("pad", [0] * 4), "strides": attrs.get("stride", [1, 1])}),
+                          ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["y"], {})],
+                         {"x": x}, {"w": u, "w_z": np.uint8(128), "s_w": s_w}, F)
+            g = Graph()
+            g.node("conv2d", [g.input(x), g.constant(w, Q("s8", s_w))], {**attrs, "dynamic": 255})
+            report.add("ONNX Runtime", "dynamic conv2d", "random", theirs, report.ours(g))
+
+
 def main():
     args = arguments(__doc__)
     report = Report(args.intaglio, args.names)
     print(f"ONNX Runtime {ort.__version__}, onnx {onnx.__version__}")
-    for i, group in enumerate((convs, linears, global_pools, average_pools, binaries, tables, conversions, concats, softmaxes)):
+    for i, group in enumerate((convs, linears, global_pools, average_pools, binaries, tables, conversions, concats, softmaxes, dynamic)):
         if report.wanted(group.__name__):
             group(report, np.random.default_rng(args.seed * 100 + i))
     return report.finish()

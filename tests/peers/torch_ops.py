@@ -170,11 +170,74 @@ def average_pools(report, r):
             report.add("torch fbgemm", "avg_pool2d channels_last", kind, theirs, report.ours(g), formula)
 
 
+def torch_params(x, levels):
+    """ChooseQuantizationParams: in double; a scale below 6.1e-5 is raised to it, the range with it; the zero point from the end with the smaller error."""
+    lo, hi = float(min(F(0), x.min())), float(max(F(0), x.max()))
+    s, least = (hi - lo) / levels, float(F(6.1e-5))
+    if F(s) == 0 or np.isinf(F(1) / F(s)):
+        s = 0.1
+    if s < least:
+        by = float(F(F(least) / F(s)))
+        lo, hi = (0, least * levels) if lo == 0 else (-least * levels, 0) if hi == 0 else (float(F(lo) * F(by)), float(F(hi) * F(by)))
+        s = least
+    z = -lo / s if -abs(lo / s) < levels - abs(hi / s) else levels - hi / s
+    return Q("u8", F(s), int(np.rint(min(max(z, 0), levels))))
+
+
+def dynamic_formula(x, w, qw, b, levels, fused):
+    q = torch_params(x, levels)
+    a = (torch_quantize(x, q).astype(np.int64) - q.zero) @ w.T.astype(np.int64)
+    m = q.scale * qw.scale
+    return numerics.fma(a.astype(F), m, b) if fused else a.astype(F) * m + b
+
+
+def dynamic_layers(report, r):
+    """nn.quantized.dynamic.Linear of fbgemm (with and without its reduce_range) and qnnpack."""
+    for engine, reduce in (("fbgemm", True), ("fbgemm", False), ("qnnpack", False)):
+        if engine not in torch.backends.quantized.supported_engines:
+            continue
+        torch.backends.quantized.engine = engine
+        for kind in ("random", "small"):
+            for n, k, oc in ((4, 64, 512), (1, 640, 128), (7, 17, 301)) * 8:
+                x = (r.standard_normal((n, k)) * 10.0 ** (r.uniform(-1, 3) if kind == "random" else r.uniform(-5, -2)) + r.uniform(-1, 1) * (kind == "random")).astype(F)
+                w = (r.standard_normal((oc, k)) * 0.1).astype(F)
+                b = (r.standard_normal(oc) * 0.1).astype(F)
+                layer = torch.nn.Sequential(torch.nn.Linear(k, oc))
+                layer[0].weight.data, layer[0].bias.data = torch.from_numpy(w), torch.from_numpy(b)
+                packed = torch.ao.quantization.quantize_dynamic(layer, {torch.nn.Linear}, torch.qint8)[0]
+                q = packed.weight()
+                w_q, qw = q.int_repr().numpy(), Q("s8", F(q.q_scale()))
+                theirs = torch.ops.quantized.linear_dynamic(torch.from_numpy(x), packed._packed_params._packed_params, reduce).numpy()
+                if reduce and not np.array_equal(theirs, packed(torch.from_numpy(x)).numpy()):
+                    sys.exit("nn.quantized.dynamic.Linear is another operator")
+                levels = 127 if reduce else 255
+                g = Graph()
+                g.node("linear", [g.input(x[None]), g.constant(w_q, qw), g.constant(b)], {"dynamic": levels})
+                report.add(f"torch {engine}", "dynamic linear" + (" reduce_range" if reduce else ""), kind, theirs[None], report.ours(g),
+                           dynamic_formula(x, w_q, qw, b, levels, engine == "fbgemm")[None])
+
+
+def half_layers(report, r):
+    """float16_dynamic: weights of float16, all else float32, so equal to a float layer with rounded weights but for the order of its sums."""
+    torch.backends.quantized.engine = "fbgemm"
+    far = 0
+    for n, k, oc in ((4, 64, 512), (7, 17, 301)) * 4:
+        x, w, b = r.standard_normal((n, k)).astype(F), (r.standard_normal((oc, k)) * 0.1).astype(F), r.standard_normal(oc).astype(F)
+        layer = torch.nn.Sequential(torch.nn.Linear(k, oc))
+        layer[0].weight.data, layer[0].bias.data = torch.from_numpy(w), torch.from_numpy(b)
+        theirs = torch.ao.quantization.quantize_dynamic(layer, {torch.nn.Linear: torch.ao.quantization.float16_dynamic_qconfig})(torch.from_numpy(x)).detach().numpy()
+        g = Graph()
+        g.node("linear", [g.input(x[None]), g.constant(w.astype(np.float16).astype(F)), g.constant(b)])
+        far = max(far, float(np.abs(report.ours(g)[0] - theirs).max()))
+    print(f"torch fbgemm, float16_dynamic linear: largest difference from our layer with the weights in float16 {far:.3g}")
+    report.failed |= far > 1e-5
+
+
 def main():
     args = arguments(__doc__)
     report = Report(args.intaglio, args.names)
     print(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, engines {', '.join(torch.backends.quantized.supported_engines)}")
-    for i, group in enumerate((qnnpack, fbgemm, tables, conversions, binaries, average_pools)):
+    for i, group in enumerate((qnnpack, fbgemm, tables, conversions, binaries, average_pools, dynamic_layers, half_layers)):
         engine = group.__name__ if group.__name__ in ("qnnpack", "fbgemm") else "fbgemm"
         if report.wanted(group.__name__) and engine in torch.backends.quantized.supported_engines:
             group(report, np.random.default_rng(args.seed * 100 + i))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Weights stored in fewer bits: the model under a quantize block must give, on every engine, the bytes of the float model whose weights NumPy has rounded.
 
-The object must also hold the weights in that form, and the model after all passes must read back and give the same bytes."""
+Layers that quantize their input at run time must give the bytes of the oracle's formula for inputs of every kind, and need no calibration. The object must also hold the weights in that form, and the model after all passes must read back and give the same bytes."""
 import argparse
 import pathlib
 import subprocess
@@ -14,7 +14,7 @@ import env  # noqa: E402
 env.need("numpy")
 import numpy as np  # noqa: E402
 
-from graphs import save_safetensors  # noqa: E402
+from graphs import Graph, Q, same, save_safetensors  # noqa: E402
 
 MODEL = """weights "w.safetensors"
 
@@ -122,6 +122,38 @@ def bad_graphs(intaglio, folder):
     return wrong
 
 
+def inputs_of_every_kind(shape):
+    rng = np.random.default_rng(9)
+    base = rng.normal(0, 1, shape).astype(np.float32)
+    spoilt = [base.copy() for _ in range(3)]
+    for s, values in zip(spoilt, ([np.nan, np.inf], [-np.inf, np.nan, np.inf], [3.4e38, -3.4e38, np.inf])):
+        s.flat[rng.permutation(base.size)[:len(values)]] = values
+    return [base, np.zeros(shape, np.float32), -np.zeros(shape, np.float32), np.abs(base), -np.abs(base), base * np.float32(1e-38), base * np.float32(3e-44),
+            base * np.float32(1e37), np.full(shape, np.nan, np.float32), np.full(shape, -np.inf, np.float32), base + 1000, *spoilt]
+
+
+def dynamic(intaglio, folder):
+    rng, wrong, values = np.random.default_rng(8), 0, 0
+    for layer, levels in enumerate((255, 127, 255, 255)):
+        g, shape = Graph(), (1, 5, 6, 7)
+        attrs = {"dynamic": levels, **({"min": 0.0} if layer == 1 else {}), **({"pad": [1, 1, 2, 0], "stride": [2, 1]} if layer < 3 else {})}
+        op, w = [("conv2d", (9, 5, 3, 3)), ("conv2d", (3, 5, 2, 3)), ("depthwise_conv2d", (5, 1, 3, 3)), ("linear", (33, 7))][layer]
+        scale = np.float32(0.01) if layer == 1 else rng.uniform(0.001, 0.02, w[0]).astype(np.float32)
+        weight = g.constant(rng.integers(-128, 128, w).astype(np.int8), Q("s8", scale))
+        g.node(op, [g.input(np.zeros(shape, np.float32)), weight, g.constant(rng.normal(0, 1, w[0]).astype(np.float32))][:3 if layer != 2 else 2], attrs)
+        samples = [[x] for x in inputs_of_every_kind(shape)]
+        for engine in ("reference", "kir", "native"):
+            got = g.run(intaglio, str(folder / f"{layer}{engine}"), samples, engine)["v0"]
+            for s, (x, y) in enumerate(zip(samples, got)):
+                want = g.evaluate(x)["v0"]
+                values += want.size
+                if not same(y, want).all():
+                    wrong += 1
+                    print(f"{op} on sample {s} by {engine}: {(~same(y, want)).sum()} of {want.size} values differ from the formula")
+    print(f"dynamic: {values} values compared with the formula, {wrong} wrong")
+    return wrong
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--intaglio", required=True, type=lambda s: pathlib.Path(s).resolve())
@@ -163,7 +195,10 @@ def main():
             if (r.returncode != 0) != (text is not None) or (text and text not in r.stderr):
                 wrong += 1
                 print(f"{rules}: expected {text!r}, got status {r.returncode}: {r.stderr}")
+        (bad / "q.ig").write_text("quantize {\n  default dynamic\n  layer \"a\" default_dynamic\n}\n")
+        run(args.intaglio, "compile", "m.ig", "--qconfig", "q.ig", "--quiet", "-o", "n", cwd=bad)
         wrong += bad_graphs(args.intaglio, bad)
+        wrong += dynamic(args.intaglio, pathlib.Path(temp))
     print(f"{len(CASES)} quantize blocks, {values} values compared with the float model of rounded weights, {wrong} wrong")
     sys.exit(wrong != 0)
 

@@ -13,9 +13,9 @@ static void tables(void **state)
 	assert_false(ig_op_find("conv3d", &op));
 	assert_true(ig_dtype_find("s4", &dt) && dt == IG_DT_S4 && ig_dtypes[dt].bits == 4 && ig_dtypes[dt].is_signed);
 	assert_true(ig_attr_find("count_include_pad", &a) && ig_attrs[a].kind == IG_AK_BOOL);
-	assert_int_equal(ig_ops[IG_OP_CONV2D].n_attrs, 12);
+	assert_int_equal(ig_ops[IG_OP_CONV2D].n_attrs, 13);
 	assert_int_equal(ig_ops[IG_OP_CONV2D].attrs[0], IG_A_KERNEL);
-	assert_int_equal(ig_ops[IG_OP_CONV2D].attrs[11], IG_A_WEIGHT);
+	assert_int_equal(ig_ops[IG_OP_CONV2D].attrs[12], IG_A_WEIGHT);
 	assert_int_equal(ig_ops[IG_OP_RELU].n_attrs, 0);
 	assert_int_equal(ig_ops[IG_OP_FLATTEN].n_attrs, 1);
 	assert_int_equal(ig_ops[IG_OP_CONV2D].quant, IG_QC_COMPUTE);
