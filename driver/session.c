@@ -327,7 +327,7 @@ bool ig_session_stats(struct ig_session *s)
 	if (n == 0) {
 		int layers = count_int8(s);
 		if (layers <= 0)
-			return layers == 0;
+			return layers == 0 && !ig_session_replay_missing(s);
 		ig_error(s->diag, ig_loc_file(s->diag, s->path),
 		         "%d layers are to be quantized, which needs calibration: give --calibration with a few hundred real samples (or a state from 'intaglio "
 		         "calibrate'), or keep the model in float with 'quantize { default skip }'",

@@ -111,6 +111,10 @@ CASES = {
     "eval_recover": "eval model.ig --qconfig recover.ig --calibration recover.state --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_recover_bias": "eval model.ig --qconfig bias.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_recover_bias_state": f"eval model.ig --qconfig bias.ig {STATE}--data test.npy --engine float,reference",
+    "eval_gptq": "eval model.ig --qconfig gptq.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_gptq_state": f"eval model.ig --qconfig gptq.ig {STATE}--data test.npy --engine float,reference",
+    "eval_gptq_missing": "eval model.ig --qconfig gptq.ig --data test.npy --engine float,reference",
+    "eval_gptq_nothing": "eval model.ig --qconfig gptq_float.ig --calibration calib.npy --data test.npy --engine float,reference",
     "eval_recover_state": f"eval model.ig --qconfig recover.ig {STATE}--data test.npy --engine float,reference",
     "eval_calibration_missing": "eval model.ig --data test.npy --engine float,reference",
     "compare": f"compare model.ig {STATE}--data test.npy --samples 0:100",
@@ -177,6 +181,8 @@ def main():
         one_of_ten(folder.path)
         (folder.path / "recover.ig").write_text("quantize {\n  default default\n  recover equalize\n}\n")
         (folder.path / "bias.ig").write_text("quantize {\n  default static(weights: minmax(s8, per_tensor))\n  recover bias_correction\n}\n")
+        for name, config in (("gptq", "weight_only(weights: minmax(s4))"), ("gptq_float", "float16")):
+            (folder.path / f"{name}.ig").write_text(f"quantize {{\n  default {config}\n  recover gptq\n}}\n")
         folder.run("calibrate", "model.ig", "calib.npy", "--qconfig", "recover.ig", "-o", "recover.state")
         before = folder.names()
         for name, command in CASES.items():
