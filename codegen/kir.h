@@ -208,6 +208,8 @@ void kir_interp_reverse(struct kir_interp *it, bool reverse); /* run the parts o
 void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *const *outputs, void *arena);
 /* Reads a stored tensor into logical order (dense) out of the memory of a run. */
 void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst);
+/* Puts other numbers (dense, in logical order) in the place of what a kernel wrote: between two kernels of a run. */
+void kir_tensor_write(const struct kir_module *m, const struct kir_tensor *t, void *const *outputs, void *arena, const void *src);
 /* The elements of a stored float tensor in the order of memory: where they are when they are one run, else gathered in `room` for all of them. */
 const float *kir_tensor_floats(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena,
                                float *room);

@@ -331,26 +331,37 @@ void kir_interp_run(struct kir_interp *it, const void *const *inputs, void *cons
 		run_reversed(it, i, kir_region_end(it->m, i));
 }
 
-void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst)
+/* Each element of a stored tensor in logical order: its bytes in memory, and those of the dense copy. */
+static void each_element(const struct kir_module *m, const struct kir_tensor *t, uint8_t *p, uint8_t *dense, bool write)
 {
 	static const int dtype_bytes[IG_DT_COUNT] = {[IG_DT_F32] = 4, [IG_DT_F16] = 2, [IG_DT_BF16] = 2, [IG_DT_U8] = 1, [IG_DT_S8] = 1,
 	                                             [IG_DT_S16] = 2, [IG_DT_I32] = 4, [IG_DT_I64] = 8, [IG_DT_BOOL] = 1};
 	const struct kir_buffer *b = &m->buf[t->buf];
-	const uint8_t *p = buffer_at(b, inputs, outputs, arena);
 	int64_t i[IG_MAX_RANK] = {0}, unit = kir_elem_bytes(b->elem), bytes = dtype_bytes[t->type.dtype];
 	if (!bytes || bytes % unit)
 		IG_BUG("tensor %s of %s in a buffer of %s", t->name, ig_dtypes[t->type.dtype].name, kir_elem_names[b->elem]);
-	uint8_t *out = dst;
-	for (int64_t n = ig_elems(&t->type); n; n--, out += bytes) {
+	for (int64_t n = ig_elems(&t->type); n; n--, dense += bytes) {
 		int64_t at = t->base;
 		for (int k = 0; k < t->type.rank; k++)
 			at += i[k] * t->stride[k];
 		if (at < 0 || at > b->count - bytes / unit)
 			IG_BUG("tensor %s lies outside its buffer", t->name);
-		memcpy(out, p + at * unit, (size_t)bytes);
+		memcpy(write ? p + at * unit : dense, write ? dense : p + at * unit, (size_t)bytes);
 		for (int k = t->type.rank - 1; k >= 0 && ++i[k] == t->type.dim[k]; k--)
 			i[k] = 0;
 	}
+}
+
+void kir_tensor_read(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena, void *dst)
+{
+	each_element(m, t, (uint8_t *)(uintptr_t)buffer_at(&m->buf[t->buf], inputs, outputs, arena), dst, false);
+}
+
+void kir_tensor_write(const struct kir_module *m, const struct kir_tensor *t, void *const *outputs, void *arena, const void *src)
+{
+	if (m->buf[t->buf].space != KIR_ARENA && m->buf[t->buf].space != KIR_OUT)
+		IG_BUG("tensor %s is not to be written", t->name);
+	each_element(m, t, (uint8_t *)(uintptr_t)buffer_at(&m->buf[t->buf], NULL, outputs, arena), (uint8_t *)(uintptr_t)src, true);
 }
 
 const float *kir_tensor_floats(const struct kir_module *m, const struct kir_tensor *t, const void *const *inputs, void *const *outputs, const void *arena,

@@ -7,6 +7,7 @@
 #include "driver/peak.h"
 #include "driver/report.h"
 #include "driver/session.h"
+#include "driver/timing.h"
 #include "ir/dynamic.h"
 #include "runtime/ig_runtime.h"
 
@@ -14,13 +15,12 @@
 #define WARM_SECONDS 0.3
 #define LEAST_CALLS 30
 #define MOST_CALLS 200000
-#define MOST_PROFILED 300
 
 struct layer { /* a kernel; with several threads a region */
 	int first, n_funcs, parts;
 	const char *name;
 	int64_t macs;
-	double *samples, seconds;
+	double seconds;
 	double limit; /* seconds that the CPU's peak, or the memory, needs at least */
 	const char *bound;
 };
@@ -32,12 +32,9 @@ struct bench {
 	struct ig_peak peak;
 	struct ig_callmem mem;
 	double *calls;
-	int64_t n_calls, n_profiled;
+	int64_t n_calls;
 	struct layer *layer;
 	int n_layers;
-	/* of the profiled run */
-	double last, overhead; /* the hook's own time */
-	int64_t round;
 };
 
 static bool make_buffers(struct bench *b)
@@ -75,16 +72,6 @@ static void time_calls(struct bench *b, struct ig_native *n)
 	}
 }
 
-static void on_kernel(void *self, int kernel, void *arena)
-{
-	(void)arena;
-	struct bench *b = self;
-	double now = ig_peak_clock();
-	if (kernel > 0)
-		b->layer[kernel - 1].samples[b->round] = now - b->last;
-	b->last = ig_peak_clock();
-}
-
 static int by_value(const void *x, const void *y)
 {
 	double a = *(const double *)x, b = *(const double *)y;
@@ -97,15 +84,6 @@ static double percentile(const double *v, int64_t n, double p)
 	double at = p * (double)(n - 1);
 	int64_t i = (int64_t)at;
 	return i + 1 < n ? v[i] + (v[i + 1] - v[i]) * (at - (double)i) : v[n - 1];
-}
-
-static void measure_overhead(struct bench *b)
-{
-	b->overhead = 1;
-	for (int i = 0; i < 1000; i++) {
-		double start = ig_peak_clock(), t = ig_peak_clock() - start;
-		b->overhead = t < b->overhead ? t : b->overhead;
-	}
 }
 
 /* Regions are named after their layers, each once. */
@@ -131,35 +109,19 @@ static void list_layers(struct bench *b)
 		end = b->m->threads > 1 ? kir_region_end(b->m, i) : i + 1;
 		struct layer *l = &b->layer[b->n_layers++];
 		*l = (struct layer){.first = i, .n_funcs = end - i, .parts = b->m->threads > 1 ? b->m->func[end - 1]->part + 1 : 1};
-		l->samples = ig_xcalloc((size_t)b->n_profiled + 1, sizeof(double));
 		name_layer(b, l);
 	}
 }
 
 static bool profile(struct bench *b)
 {
-	struct ig_program p = *b->program;
-	p.hook = on_kernel;
-	p.hook_self = b;
-	struct ig_native *n = ig_native_new(&p, b->s.diag);
-	if (!n)
-		return false;
-	b->n_profiled = b->n_calls < MOST_PROFILED ? b->n_calls : MOST_PROFILED;
 	list_layers(b);
-	measure_overhead(b);
-	for (int i = 0; i < 5; i++)
-		ig_callmem_run(&b->mem, n);
-	for (b->round = 0; b->round < b->n_profiled; b->round++)
-		ig_callmem_run(&b->mem, n);
-	ig_native_free(n);
-	for (int i = 0; i < b->n_layers; i++) {
-		struct layer *l = &b->layer[i];
-		qsort(l->samples, (size_t)b->n_profiled, sizeof *l->samples, by_value);
-		l->seconds = percentile(l->samples, b->n_profiled, 0.5) - b->overhead;
-		if (l->seconds < 1e-9)
-			l->seconds = 1e-9;
-	}
-	return true;
+	double *seconds = ig_xcalloc((size_t)b->n_layers + 1, sizeof *seconds);
+	bool ok = ig_timing_kernels(b->program, &b->mem, b->n_layers, b->n_calls, seconds, b->s.diag);
+	for (int i = 0; i < b->n_layers; i++)
+		b->layer[i].seconds = seconds[i];
+	free(seconds);
+	return ok;
 }
 
 /* ---- limits ---- */
@@ -168,18 +130,6 @@ static bool is_float(const struct bench *b, const struct kir_func *f)
 {
 	const struct ig_node *n = f->node.i >= 0 ? ig_node(b->s.quant, f->node) : NULL;
 	return n && n->n_in > 1 && ig_vtype(b->s.quant, n->in[0])->dtype == IG_DT_F32 && !ig_dynamic_levels(n); /* whatever its weights are stored in */
-}
-
-static void add_bytes(const struct bench *b, const struct kir_func *f, bool *seen, int64_t *constants, int64_t *others)
-{
-	for (int i = 0; i < f->n; i++) {
-		const struct kir_inst *in = &f->inst[i];
-		if (!kir_ops[in->op].has_addr || seen[in->addr.buf])
-			continue;
-		const struct kir_buffer *buf = &b->m->buf[in->addr.buf];
-		*(buf->space == KIR_CONSTANT ? constants : others) += buf->count * kir_elem_bytes(buf->elem);
-		seen[in->addr.buf] = true;
-	}
 }
 
 /* Constants come from where all of the model's memory fits, activations from where those of this layer fit. Peaks are those of one core. */
@@ -192,7 +142,7 @@ static void find_limit(struct bench *b, struct layer *l)
 	bool flt = false;
 	for (int i = l->first; i < l->first + l->n_funcs; i++) {
 		const struct kir_func *f = m->func[i];
-		add_bytes(b, f, seen, &constants, &others);
+		ig_func_bytes(b->m, f, seen, &constants, &others);
 		flt |= is_float(b, f);
 		product += (double)f->macs / (is_float(b, f) ? b->peak.fma : b->peak.dot);
 	}
@@ -355,8 +305,6 @@ static bool measure(struct bench *b)
 
 static void release(struct bench *b)
 {
-	for (int i = 0; b->layer && i < b->n_layers; i++)
-		free(b->layer[i].samples);
 	free(b->layer);
 	free(b->calls);
 	ig_pool_free(b->mem.pool);

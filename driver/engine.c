@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/quiet.h"
 #include "ir/interp.h"
 #include "ir/number.h"
 #include "runtime/ig_runtime.h"
@@ -97,14 +98,10 @@ bool ig_code_float(struct ig_code *c, struct ig_session *s, bool keep, int64_t s
 {
 	const struct ig_target *t = ig_target_native();
 	struct ig_lower_options lo = {.keep = keep};
-	char *why = NULL;
-	size_t n;
+	struct ig_quiet quiet;
 	if (!pays(s->flt, samples))
 		return false;
-	FILE *f = open_memstream(&why, &n);
-	if (!f)
-		IG_BUG("cannot make a stream");
-	struct ig_diag *d = ig_diag_new(f, false);
+	struct ig_diag *d = ig_quiet_begin(&quiet);
 	if (!t->triple)
 		ig_error(d, IG_NOLOC, "there is no target for this CPU");
 	else if ((c->module = ig_lower(s->flt, t, &lo, d)) != NULL) {
@@ -116,11 +113,10 @@ bool ig_code_float(struct ig_code *c, struct ig_session *s, bool keep, int64_t s
 		c->program->hook_self = self;
 		c->native = ig_native_new(c->program, d);
 	}
-	ig_diag_free(d);
-	fclose(f);
+	char *why = ig_quiet_end(&quiet);
 	if (!c->native) {
 		ig_code_end(c);
-		ig_note(s->diag, IG_NOLOC, "the float model is interpreted, which is slower, since it cannot be compiled here: %.*s", (int)strcspn(why, "\n"), why);
+		ig_note(s->diag, IG_NOLOC, "the float model is interpreted, which is slower, since it cannot be compiled here: %s", why);
 	}
 	free(why);
 	return c->native != NULL;

@@ -1,4 +1,4 @@
-/* The parts of `intaglio eval`: the run over the samples (cmd_eval.c), the figures and the verdict (eval_figures.c), the report (eval_report.c). */
+/* The parts of `intaglio eval`: the run over the samples (eval_run.c), the figures and the verdict (eval_figures.c), the report (eval_report.c). */
 #ifndef IG_DRIVER_EVAL_H
 #define IG_DRIVER_EVAL_H
 #include "driver/bootstrap.h"
@@ -34,7 +34,8 @@ struct ig_eval_record {
 };
 struct ig_evaluation {
 	struct ig_session s;
-	struct ig_machine machine;
+	struct ig_machine machine;     /* the engines that run */
+	bool use[IG_ENGINE_COUNT];     /* the engines that there are figures of: those, and float when its outputs are known */
 	struct ig_dataset *ds;
 	enum ig_metric metric;
 	bool judged; /* whether the loss of the metric is: without labels only when it was asked for */
@@ -42,15 +43,32 @@ struct ig_evaluation {
 	enum ig_eval_score score;
 	int64_t positions, classes; /* of a sample; of a position */
 	struct ig_engine *(*engine)[IG_ENGINE_COUNT]; /* by worker */
-	float **scratch;                              /* by worker: outputs as float, two of them */
+	float **scratch;                              /* by worker: all outputs as float, twice */
 	IG_VEC(struct ig_vid) watched;                /* values of the float graph that were calibrated */
 	struct ig_stats **seen;                       /* by worker: what they are in evaluation */
-	int64_t most;                                 /* elements of the largest output */
+	int64_t all;                                  /* elements of all outputs */
 	int jobs;
+	int64_t *labels;      /* as read */
 	const int64_t *label; /* [sample][position], of the slice's first sample; NULL */
+	float *exact;         /* [sample][all]: outputs of the float model, when they are kept for further runs; NULL */
 	struct ig_eval_record *record;
 	int64_t n;
 };
+
+/* Wrong usage of --metric and --top-k: an exit status. */
+int ig_eval_check(const struct ig_opts *o, const bool use[IG_ENGINE_COUNT]);
+/* The samples of --data and --labels, for v->s after its float half; then any number of runs from begin to end, also after a diagnostic; close at last. */
+bool ig_eval_open(struct ig_evaluation *v);
+void ig_eval_keep(struct ig_evaluation *v); /* the next run keeps the float model's outputs, if that is not too much memory */
+/* exact_known: a run before this one has kept them, the float engine need not run again. */
+bool ig_eval_begin(struct ig_evaluation *v, const bool use[IG_ENGINE_COUNT], bool exact_known);
+bool ig_eval_samples(struct ig_evaluation *v, const char *what);
+void ig_eval_end(struct ig_evaluation *v);
+void ig_eval_close(struct ig_evaluation *v);
+void ig_eval_warn_shift(struct ig_evaluation *v); /* of values that calibration did not see, after a run */
+/* What a record keeps of outputs, all of them one after the other: of x by engine k against the sample's labels; of an approximation against the exact ones. */
+void ig_eval_score(const struct ig_evaluation *v, struct ig_eval_record *r, int k, int64_t sample, const float *x, const void *const *in);
+void ig_eval_compare(const struct ig_evaluation *v, struct ig_eval_record *r, const float *exact, const float *approximate);
 
 enum ig_grade { IG_GRADE_EXCELLENT, IG_GRADE_ACCEPTABLE, IG_GRADE_POOR, IG_GRADE_NONE };
 extern const char *const ig_grade_names[IG_GRADE_NONE];

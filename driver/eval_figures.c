@@ -92,7 +92,7 @@ static struct ig_auc *auc_of(const struct ig_evaluation *v, enum ig_engine_kind 
 
 static void measure(const struct ig_evaluation *v, struct ig_figures *f)
 {
-	struct measure m = {.v = v, .of = {v->machine.use[IG_ENGINE_FLOAT] ? IG_ENGINE_FLOAT : IG_ENGINE_COUNT, f->quantized}};
+	struct measure m = {.v = v, .of = {v->use[IG_ENGINE_FLOAT] ? IG_ENGINE_FLOAT : IG_ENGINE_COUNT, f->quantized}};
 	struct ig_interval in[STATISTICS];
 	double whole[STATISTICS];
 	for (int k = 0; k < 2 && v->metric == IG_METRIC_AUC; k++)
@@ -143,7 +143,7 @@ static void count_engine(const struct ig_evaluation *v, struct ig_figures *f, in
 static void judge(const struct ig_evaluation *v, struct ig_figures *f)
 {
 	const struct ig_opts *o = v->s.o;
-	bool both = v->machine.use[IG_ENGINE_FLOAT] && f->quantized != IG_ENGINE_COUNT, labelled = false;
+	bool both = v->use[IG_ENGINE_FLOAT] && f->quantized != IG_ENGINE_COUNT, labelled = false;
 	f->max_loss = ig_opt_given(o, IG_OPT_MAX_LOSS) ? o->share[IG_OPT_MAX_LOSS] : ACCEPTABLE;
 	for (int64_t i = 0; i < v->n; i++)
 		labelled = labelled || v->record[i].labelled > 0;
@@ -163,14 +163,14 @@ static void judge(const struct ig_evaluation *v, struct ig_figures *f)
 
 struct ig_figures ig_eval_figures(const struct ig_evaluation *v)
 {
-	struct ig_figures f = {.agreement = NAN, .mse = NAN, .quantized = ig_eval_quantized(v->machine.use)};
+	struct ig_figures f = {.agreement = NAN, .mse = NAN, .quantized = ig_eval_quantized(v->use)};
 	double noise = 0, elems = 0;
 	int64_t agree = 0;
 	for (int k = 0; k < IG_ENGINE_COUNT; k++)
-		if (v->machine.use[k])
+		if (v->use[k])
 			count_engine(v, &f, k);
 	measure(v, &f);
-	if (v->machine.use[IG_ENGINE_FLOAT] && f.quantized != IG_ENGINE_COUNT) {
+	if (v->use[IG_ENGINE_FLOAT] && f.quantized != IG_ENGINE_COUNT) {
 		for (int64_t i = 0; i < v->n; i++) {
 			agree += v->record[i].agree;
 			noise += v->record[i].noise;

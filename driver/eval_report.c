@@ -46,7 +46,7 @@ json_t *ig_eval_json(const struct ig_evaluation *v, const struct ig_figures *f)
 	json_object_set_new(root, "samples", json_integer(v->n));
 	json_object_set_new(root, "metric", json_string(ig_metric_names[v->metric]));
 	for (int k = 0; k < IG_ENGINE_COUNT; k++)
-		if (v->machine.use[k])
+		if (v->use[k])
 			json_object_set_new(engines, ig_engine_names[k], engine_json(v, f, k));
 	json_object_set_new(root, "engines", engines);
 	json_object_set_new(root, "agreement", ig_json_share(f->agreement));
@@ -57,7 +57,7 @@ json_t *ig_eval_json(const struct ig_evaluation *v, const struct ig_figures *f)
 	json_object_set_new(root, "sqnr_db_interval", interval_json(f->sqnr_db));
 	json_object_set_new(root, "interval_level", ig_json_share(IG_BOOTSTRAP_LEVEL));
 	json_object_set_new(root, "resamples", json_integer(IG_BOOTSTRAP_RESAMPLES));
-	if (v->machine.use[IG_ENGINE_NATIVE] || v->machine.use[IG_ENGINE_KIR])
+	if (v->use[IG_ENGINE_NATIVE] || v->use[IG_ENGINE_KIR])
 		json_object_set_new(root, "target", json_string(v->s.target->name));
 	json_object_set_new(root, "max_loss", ig_json_share(f->max_loss));
 	json_object_set_new(root, "grade", f->grade == IG_GRADE_NONE ? json_null() : json_string(ig_grade_names[f->grade]));
@@ -118,7 +118,7 @@ static struct ig_table *engines_table(const struct ig_evaluation *v, const struc
 	titles[n++] = ">bytes that differ";
 	struct ig_table *t = ig_table_new(titles, n);
 	for (int k = 0; k < IG_ENGINE_COUNT; k++) {
-		if (!v->machine.use[k])
+		if (!v->use[k])
 			continue;
 		if (k == IG_ENGINE_NATIVE)
 			ig_table_cell(t, "native (%s)", v->s.target->name);

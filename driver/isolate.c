@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/quiet.h"
 #include "ir/interp.h"
 #include "ir/number.h"
 
@@ -24,9 +25,16 @@ struct ig_isolated {
 	const struct ig_engine *flt;
 	bool *fixed, *fixed_flt; /* values of the quantized and of the float graph that are constant */
 	struct cut cut[IG_ALONE_COUNT];
+	/* The layers' clone as code: a session with that graph, and for each of the clone's values the engine's tensor, -1: none. */
+	bool compiled;
+	struct ig_session session;
+	struct ig_machine machine;
+	int *tensor;
 };
 struct ig_isolated_run {
-	const struct ig_isolated *k;
+	struct ig_isolated *k;
+	struct ig_engine *native;
+	void *raw; /* a tensor of the native engine */
 	struct ig_interp *interp[IG_ALONE_COUNT];
 	void **in[IG_ALONE_COUNT];
 };
@@ -252,7 +260,7 @@ static void cut_side(struct ig_isolated *k, struct cut *c, enum ig_alone which)
 
 /* ---- running ---- */
 
-struct ig_isolated *ig_isolated_new(const struct ig_session *s, const struct ig_engine *flt)
+static struct ig_isolated *begin(const struct ig_session *s, const struct ig_engine *flt)
 {
 	struct ig_isolated *k = ig_xcalloc(1, sizeof *k);
 	k->s = s;
@@ -262,6 +270,46 @@ struct ig_isolated *ig_isolated_new(const struct ig_session *s, const struct ig_
 	k->fixed = constants_of(s->quant);
 	k->fixed_flt = constants_of(s->flt);
 	cut_layers(k, &k->cut[IG_ALONE_LAYER]);
+	return k;
+}
+
+/* As code; where that cannot be, for whatever reason, it is interpreted. */
+static void compile_layers(struct ig_isolated *k)
+{
+	static const bool native[IG_ENGINE_COUNT] = {[IG_ENGINE_NATIVE] = true};
+	struct ig_quiet quiet;
+	k->session = *k->s;
+	k->session.quant = k->cut[IG_ALONE_LAYER].g;
+	k->session.diag = ig_quiet_begin(&quiet);
+	k->session.rows = IG_ROWS_NEVER;
+	k->compiled = k->s->target->triple && ig_machine_begin(&k->machine, &k->session, native, true, IG_NEVER);
+	if (!k->compiled)
+		ig_machine_end(&k->machine);
+	k->session.diag = k->s->diag;
+	free(ig_quiet_end(&quiet));
+	if (!k->compiled)
+		return;
+	const struct kir_module *m = k->machine.quant.module;
+	k->tensor = ig_xcalloc((size_t)k->session.quant->n_values + 1, sizeof *k->tensor);
+	for (int i = 0; i < k->session.quant->n_values; i++)
+		k->tensor[i] = -1;
+	for (int i = 0; i < m->n_tensors; i++)
+		k->tensor[m->tensor[i].value.i] = i;
+}
+
+struct ig_isolated *ig_isolated_layers_new(const struct ig_session *s, const struct ig_engine *flt)
+{
+	struct ig_isolated *k = begin(s, flt);
+	if (k->cut[IG_ALONE_LAYER].g)
+		compile_layers(k);
+	return k;
+}
+
+struct ig_isolated *ig_isolated_new(const struct ig_session *s, const struct ig_engine *flt)
+{
+	struct ig_isolated *k = begin(s, flt);
+	if (s->given)
+		return k;
 	cut_side(k, &k->cut[IG_ALONE_WEIGHTS], IG_ALONE_WEIGHTS);
 	cut_side(k, &k->cut[IG_ALONE_ACTIVATIONS], IG_ALONE_ACTIVATIONS);
 	return k;
@@ -271,6 +319,9 @@ void ig_isolated_free(struct ig_isolated *k)
 {
 	if (!k)
 		return;
+	if (k->compiled)
+		ig_machine_end(&k->machine);
+	free(k->tensor);
 	for (int i = 0; i < IG_ALONE_COUNT; i++) {
 		if (k->cut[i].g)
 			ig_graph_free(k->cut[i].g);
@@ -285,10 +336,25 @@ void ig_isolated_free(struct ig_isolated *k)
 
 bool ig_isolated_has(const struct ig_isolated *k, enum ig_alone which, struct ig_vid v)
 {
-	return k->cut[which].g && k->cut[which].result[v.i].i >= 0;
+	const struct cut *c = &k->cut[which];
+	return c->g && c->result[v.i].i >= 0 && (!k->compiled || k->tensor[c->result[v.i].i] >= 0);
 }
 
-struct ig_isolated_run *ig_isolated_run_new(const struct ig_isolated *k)
+/* The engine of the layers' code, and room for its largest tensor. */
+static bool begin_native(struct ig_isolated_run *r)
+{
+	size_t most = 1;
+	r->native = ig_engine_new(&r->k->machine, IG_ENGINE_NATIVE);
+	for (int i = 0; r->native && i < ig_engine_tensors(r->native); i++) {
+		struct ig_type t;
+		ig_engine_tensor(r->native, i, &t);
+		most = ig_type_size(&t) > most ? ig_type_size(&t) : most;
+	}
+	r->raw = ig_xcalloc(most, 1);
+	return r->native != NULL;
+}
+
+struct ig_isolated_run *ig_isolated_run_new(struct ig_isolated *k)
 {
 	struct ig_isolated_run *r = ig_xcalloc(1, sizeof *r);
 	r->k = k;
@@ -296,8 +362,9 @@ struct ig_isolated_run *ig_isolated_run_new(const struct ig_isolated *k)
 		const struct cut *c = &k->cut[i];
 		if (!c->g)
 			continue;
-		r->interp[i] = ig_interp_new(c->g, k->s->diag);
-		if (!r->interp[i]) {
+		if (!k->compiled)
+			r->interp[i] = ig_interp_new(c->g, k->s->diag);
+		if (k->compiled ? !begin_native(r) : !r->interp[i]) {
 			ig_isolated_run_free(r);
 			return NULL;
 		}
@@ -319,6 +386,8 @@ void ig_isolated_run_free(struct ig_isolated_run *r)
 		if (r->interp[i])
 			ig_interp_free(r->interp[i]);
 	}
+	ig_engine_free(r->native);
+	free(r->raw);
 	free(r);
 }
 
@@ -332,13 +401,24 @@ void ig_isolated_run(struct ig_isolated_run *r, const struct ig_engine *flt, con
 			r->in[i][f] = (void *)(uintptr_t)in[f];
 		for (int f = 0; f < c->fed.n; f++)
 			ig_engine_tensor_read(flt, c->fed.v[f].tensor, r->in[i][c->given + f]);
-		ig_interp_run(r->interp[i], (const void *const *)r->in[i]);
+		if (r->native)
+			ig_engine_run(r->native, (const void *const *)r->in[i]);
+		else
+			ig_interp_run(r->interp[i], (const void *const *)r->in[i]);
 	}
 }
 
 void ig_isolated_floats(const struct ig_isolated_run *r, enum ig_alone which, struct ig_vid v, float *out)
 {
 	const struct cut *c = &r->k->cut[which];
+	if (r->native) {
+		struct ig_type type;
+		int i = r->k->tensor[c->result[v.i].i];
+		ig_engine_tensor(r->native, i, &type);
+		ig_engine_tensor_read(r->native, i, r->raw);
+		ig_tensor_floats(c->g, &type, r->raw, out);
+		return;
+	}
 	const struct ig_tensor *t = ig_interp_value(r->interp[which], c->result[v.i]);
 	ig_tensor_floats(c->g, &t->type, t->data, out);
 }

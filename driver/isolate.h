@@ -12,12 +12,14 @@ enum ig_alone {
 struct ig_isolated;
 /* For a prepared session; `flt` tells which float values a run of the float engine has. What cannot be isolated is left out; never NULL. */
 struct ig_isolated *ig_isolated_new(const struct ig_session *s, const struct ig_engine *flt);
+/* The layers as they are quantized alone, as code for this CPU where they can be compiled. */
+struct ig_isolated *ig_isolated_layers_new(const struct ig_session *s, const struct ig_engine *flt);
 void ig_isolated_free(struct ig_isolated *k);
 bool ig_isolated_has(const struct ig_isolated *k, enum ig_alone which, struct ig_vid v); /* v: a value of the quantized graph */
 
-/* A runner, for one thread. NULL: the graphs cannot be interpreted. */
+/* A runner, for one thread; ig_isolated_free comes after it. NULL: the graphs cannot be interpreted. */
 struct ig_isolated_run;
-struct ig_isolated_run *ig_isolated_run_new(const struct ig_isolated *k);
+struct ig_isolated_run *ig_isolated_run_new(struct ig_isolated *k);
 void ig_isolated_run_free(struct ig_isolated_run *r);
 void ig_isolated_run(struct ig_isolated_run *r, const struct ig_engine *flt, const void *const *in); /* after flt's run of the same sample */
 void ig_isolated_floats(const struct ig_isolated_run *r, enum ig_alone which, struct ig_vid v, float *out);

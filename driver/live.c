@@ -44,8 +44,7 @@ static void on_kernel(void *self, int kernel, void *arena)
 	}
 }
 
-/* How many kernels have run when each value of the graph is complete: after the last one of its own node; a view, which has none, with what it is of. */
-static int *readiness(const struct ig_graph *g, const struct kir_module *m)
+int *ig_live_readiness(const struct ig_graph *g, const struct kir_module *m)
 {
 	int *ready = ig_xcalloc((size_t)g->n_values + 1, sizeof *ready), *last = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *last);
 	for (int i = 0; i < m->n_funcs; i++)
@@ -68,7 +67,7 @@ static int by_ready(const void *a, const void *b)
 	return x->ready != y->ready ? (x->ready > y->ready) - (x->ready < y->ready) : x->which - y->which;
 }
 
-static const struct kir_tensor *tensor_of(const struct kir_module *m, struct ig_vid v)
+const struct kir_tensor *ig_live_tensor(const struct kir_module *m, struct ig_vid v)
 {
 	for (int i = 0; i < m->n_tensors; i++)
 		if (m->tensor[i].value.i == v.i)
@@ -78,11 +77,11 @@ static const struct kir_tensor *tensor_of(const struct kir_module *m, struct ig_
 
 static void ask(struct ig_live *l, const struct ig_vid *values, int n)
 {
-	int *ready = readiness(l->s->flt, l->code.module);
+	int *ready = ig_live_readiness(l->s->flt, l->code.module);
 	l->value = ig_xcalloc((size_t)n + 1, sizeof *l->value);
 	l->n_values = n;
 	for (int i = 0; i < n; i++) {
-		l->value[i] = (struct value){i, ready[values[i].i], tensor_of(l->code.module, values[i])};
+		l->value[i] = (struct value){i, ready[values[i].i], ig_live_tensor(l->code.module, values[i])};
 		int64_t elems = ig_elems(&l->value[i].tensor->type);
 		l->most = elems > l->most ? elems : l->most;
 	}

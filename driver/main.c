@@ -9,7 +9,7 @@
 
 static const struct ig_command *const commands[] = {
 	&ig_cmd_compile, &ig_cmd_import, &ig_cmd_calibrate, &ig_cmd_inspect, &ig_cmd_export, &ig_cmd_eval, &ig_cmd_compare, &ig_cmd_run, &ig_cmd_bench, &ig_cmd_quantize_tensor,
-	&ig_cmd_report, &ig_cmd_help,
+	&ig_cmd_report, &ig_cmd_tune, &ig_cmd_help,
 };
 
 const struct ig_command *const *ig_commands(int *n)

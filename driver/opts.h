@@ -9,7 +9,7 @@ enum ig_status { /* exit status */
 	IG_EXIT_OK = 0,
 	IG_EXIT_DIAG = 1,   /* a diagnostic was printed */
 	IG_EXIT_USAGE = 2,  /* wrong usage */
-	IG_EXIT_VERDICT = 3 /* eval: the verdict is fail */
+	IG_EXIT_VERDICT = 3 /* eval: the verdict is fail; tune: no mix meets the budget */
 };
 enum ig_opt {
 #define OPT(e, ...) IG_OPT_##e,
@@ -40,7 +40,7 @@ struct ig_command {
 	} *opts; /* ends with IG_OPT_HELP */
 	int (*run)(const struct ig_opts *o);
 };
-extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_quantize_tensor, ig_cmd_report, ig_cmd_help;
+extern const struct ig_command ig_cmd_compile, ig_cmd_import, ig_cmd_calibrate, ig_cmd_inspect, ig_cmd_export, ig_cmd_eval, ig_cmd_compare, ig_cmd_run, ig_cmd_bench, ig_cmd_quantize_tensor, ig_cmd_report, ig_cmd_tune, ig_cmd_help;
 const struct ig_command *const *ig_commands(int *n); /* main.c: in the order of `help` */
 const struct ig_command *ig_command_find(const char *name);
 const char *ig_command_nearest(const char *name); /* NULL */

@@ -21,4 +21,6 @@ bool ig_model_write(const struct ig_graph *g, const char *path, const char *weig
 bool ig_model_write_weights(const struct ig_graph *g, const char *path, struct ig_diag *d);
 /* Reads a file that holds only a quantize block (--qconfig). */
 struct ig_qconfig_map *ig_qconfig_load(const char *path, struct ig_diag *d);
+/* The same from memory; `path` names it in messages. */
+struct ig_qconfig_map *ig_qconfig_parse(const char *path, const char *text, size_t len, struct ig_diag *d);
 #endif

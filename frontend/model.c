@@ -109,28 +109,34 @@ void ig_model_free(struct ig_model *m)
 	free(m);
 }
 
-struct ig_qconfig_map *ig_qconfig_load(const char *path, struct ig_diag *d)
+struct ig_qconfig_map *ig_qconfig_parse(const char *path, const char *text, size_t len, struct ig_diag *d)
 {
-	struct ig_map map;
 	int before = ig_diag_errors(d);
-	if (!ig_map_file(path, &map, d))
-		return NULL;
 	struct ig_qconfig_map *m = NULL;
-	if (check_size(path, map.bytes, d)) {
-		struct ast_file *f = ig_ast_parse(path, map.data ? (const char *)map.data : "", map.bytes, d);
-		if (f->models || f->blocks || f->weights)
-			ig_error(d, f->models ? f->models->loc : f->blocks ? f->blocks->loc : f->weights->loc,
-			         "a file of quantization rules has a quantize block and nothing else");
-		else if (!f->quantize && ig_diag_errors(d) == before)
-			ig_error(d, (struct ig_loc){.file = f->file}, "there is no quantize block in this file");
-		if (ig_diag_errors(d) == before)
-			m = ig_qconfig_rules(f, d);
-		ig_ast_free(f);
-	}
-	ig_unmap(&map);
+	if (!check_size(path, len, d))
+		return NULL;
+	struct ast_file *f = ig_ast_parse(path, text, len, d);
+	if (f->models || f->blocks || f->weights)
+		ig_error(d, f->models ? f->models->loc : f->blocks ? f->blocks->loc : f->weights->loc,
+		         "a file of quantization rules has a quantize block and nothing else");
+	else if (!f->quantize && ig_diag_errors(d) == before)
+		ig_error(d, (struct ig_loc){.file = f->file}, "there is no quantize block in this file");
+	if (ig_diag_errors(d) == before)
+		m = ig_qconfig_rules(f, d);
+	ig_ast_free(f);
 	if (m && ig_diag_errors(d) > before) {
 		ig_qconfig_map_free(m);
 		m = NULL;
 	}
+	return m;
+}
+
+struct ig_qconfig_map *ig_qconfig_load(const char *path, struct ig_diag *d)
+{
+	struct ig_map map;
+	if (!ig_map_file(path, &map, d))
+		return NULL;
+	struct ig_qconfig_map *m = ig_qconfig_parse(path, map.data ? (const char *)map.data : "", map.bytes, d);
+	ig_unmap(&map);
 	return m;
 }

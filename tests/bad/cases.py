@@ -746,3 +746,112 @@ def report_target_c(folder):
 @case
 def report_samples_beyond(folder):
     return report("--samples", "0:100000")
+
+
+# tune: what its state files and options may be
+
+
+TUNE = ["tune", "model.ig", "--calibration", "good.state", "--data", "test.npy", "--labels", "test_labels.npy", "--samples", "0:20", "--steps", "1"]
+
+
+def tune_with(folder, text):
+    (folder / "x.tune").write_text(text)
+    return [*TUNE, "--state", "x.tune"]
+
+
+@case
+def tune_state_cut(folder):
+    return tune_with(folder, '{"kind": "intaglio tune state", "version": 1, "poi')
+
+
+@case
+def tune_state_checksum(folder):
+    return tune_with(folder, '{"kind": "intaglio tune state", "version": 1, "key": "0", "points": {}, "checksum": "0000000000000000"}')
+
+
+@case
+def tune_state_no_state(folder):
+    return tune_with(folder, '{"kind": "report"}')
+
+
+@case
+def tune_state_array(folder):
+    return tune_with(folder, "[1, 2]")
+
+
+@case
+def tune_state_version(folder):
+    return tune_with(folder, '{"kind": "intaglio tune state", "version": 99}')
+
+
+@case
+def tune_state_folder(folder):
+    (folder / "x.tune").mkdir()
+    return [*TUNE, "--state", "x.tune"]
+
+
+@case
+def tune_state_nowhere(folder):
+    return [*TUNE, "--state", "none/x.tune"]
+
+
+@case
+def tune_precision(folder):
+    return [*TUNE, "--precisions", "int8,flaot16"]
+
+
+@case
+def tune_observer(folder):
+    return [*TUNE, "--observers", "fixed"]
+
+
+@case
+def tune_latency(folder):
+    return [*TUNE, "--max-latency", "fast"]
+
+
+@case
+def tune_latency_infinite(folder):
+    return [*TUNE, "--max-latency", "1e999s"]
+
+
+@case
+def tune_cost(folder):
+    return [*TUNE, "--cost", "money"]
+
+
+@case
+def tune_target_c_time(folder):
+    return [*TUNE, "--target", "c", "--cost", "time"]
+
+
+@case
+def tune_no_data(folder):
+    return ["tune", "model.ig", "--calibration", "good.state"]
+
+
+@case
+def tune_no_calibration(folder):
+    return ["tune", "model.ig", "--data", "test.npy"]
+
+
+@case
+def tune_nothing_possible(folder):
+    return [*TUNE, "--precisions", "float32"]
+
+
+@case
+def tune_nothing_left(folder):
+    (folder / "rules.ig").write_text("quantize {\n  default default\n  match /.*/ skip\n}\n")
+    return [*TUNE, "--qconfig", "rules.ig"]
+
+
+@case
+def tune_output_nowhere(folder):
+    return [*TUNE, "-o", "none/best.ig"]
+
+
+@case
+def tune_front_no_folder(folder):
+    (folder / "front").write_text("a file\n")
+    return [*TUNE, "--front", "front"]

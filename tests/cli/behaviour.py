@@ -747,7 +747,7 @@ def test_bench(f):
 def test_manual(f):
     """The manual pages and docs/cli.md know each command and option."""
     reference = (args.source / "docs" / "cli.md").read_text()
-    for name in ("compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "help"):
+    for name in ("compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "tune", "help"):
         page = args.source / "docs" / "man" / f"intaglio-{name}.1"
         text = f.run("help", name, "--man").stdout
         check(page.exists() and page.read_text() == text, f"docs/man/intaglio-{name}.1 is not what 'intaglio help {name} --man' prints")

@@ -12,7 +12,7 @@ from common import Folder, arguments, write_npy
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 STATE = "--calibration digits.state "
-COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "help"]
+COMMANDS = ["compile", "import", "calibrate", "inspect", "eval", "compare", "run", "bench", "quantize-tensor", "report", "tune", "help"]
 # name: command. `digits` runs in a folder with the example; `kws` needs the shared data.
 CASES = {
     "none": "",
