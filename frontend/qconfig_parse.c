@@ -189,6 +189,8 @@ static void read_recover(struct ig_qconfig_reader *r, const struct ast_rule *a, 
 			ig_error(r->diag, a->loc, "'recover %s' is given twice", a->pattern);
 		m->recover[i] = true;
 		m->recover_loc[i] = a->loc;
+		if (m->recover[IG_RECOVER_GPTQ] && m->recover[IG_RECOVER_ADAROUND] && (i == IG_RECOVER_GPTQ || i == IG_RECOVER_ADAROUND))
+			ig_error(r->diag, a->loc, "'recover gptq' and 'recover adaround' both round all weights anew: choose one");
 		return;
 	}
 	ig_error(r->diag, a->loc, "there is no method '%s' to recover accuracy%s", a->pattern, ig_qconfig_near(r, a->pattern, ig_recover_names, IG_RECOVER_COUNT));

@@ -124,11 +124,7 @@ static void shortfall(const struct empirical *e, const struct layer *l, const do
 	bool adds = ig_op_is_add(f->op);
 	for (int64_t c = 0; c < p->c.oc; c++) {
 		int64_t from = c / p->ocg * p->per, tail = p->c.groups * p->per + c;
-		double sum = fb ? (double)((const float *)fb->data)[c] : 0;
-		if (l->bias->type.dtype == IG_DT_F32)
-			sum -= (double)((const float *)l->bias->data)[c];
-		else
-			sum -= (double)((const int32_t *)l->bias->data)[c] * l->pair.s_x * (double)l->pair.qw->scale[l->pair.qw->n > 1 ? c : 0];
+		double sum = (fb ? (double)((const float *)fb->data)[c] : 0) - ig_pair_bias(e->g, &l->pair, c);
 		for (int64_t i = 0; i < p->per; i++)
 			sum += (double)w[c * p->per + i] * flt[from + i] - ig_pair_weight(&l->pair, c * p->per + i) * quantized[from + i];
 		add[c] = adds ? sum + (flt[tail] - quantized[tail]) : sum;

@@ -59,9 +59,23 @@ bool ig_layer_pair_of(const struct ig_graph *g, struct ig_nid id, const struct i
 	return ig_elems(&q->type) > 0;
 }
 
-double ig_pair_weight(const struct ig_layer_pair *l, int64_t i)
+double ig_pair_scale(const struct ig_layer_pair *l, int64_t i)
 {
-	return (double)ig_get_int(l->q, i) * (double)l->qw->scale[l->qw->n > 1 ? ig_qparam_index(l->qw, &l->q->type, i) : 0];
+	return (double)l->qw->scale[l->qw->n > 1 ? ig_qparam_index(l->qw, &l->q->type, i) : 0];
+}
+
+double ig_pair_weight(const struct ig_layer_pair *l, int64_t i) { return (double)ig_get_int(l->q, i) * ig_pair_scale(l, i); }
+
+/* What a unit of output c's i32 bias is worth. */
+static double bias_unit(const struct ig_layer_pair *l, int64_t c) { return l->s_x * ig_pair_scale(l, c * l->patches.per); }
+
+double ig_pair_bias(const struct ig_graph *g, const struct ig_layer_pair *l, int64_t c)
+{
+	const struct ig_node *n = ig_node(g, l->node);
+	const struct ig_tensor *b = n->n_in > 2 ? ig_const_data(g, n->in[2]) : NULL;
+	if (!b)
+		return 0;
+	return b->type.dtype == IG_DT_F32 ? (double)ig_get_float(b, c) : (double)ig_get_int(b, c) * bias_unit(l, c);
 }
 
 struct ig_tensor *ig_own_bias(struct ig_graph *g, struct ig_nid id)
@@ -81,8 +95,7 @@ struct ig_tensor *ig_own_bias(struct ig_graph *g, struct ig_nid id)
 	return ig_def(g, ig_node(g, id)->in[2])->data;
 }
 
-/* Whether every sum of output c with that bias fits in 32 bits. */
-static bool fits(const struct ig_layer_pair *l, int64_t c, double bias)
+bool ig_pair_fits(const struct ig_layer_pair *l, int64_t c, double bias)
 {
 	double most = fabs(bias);
 	for (int64_t i = 0, per = l->patches.per; i < per; i++)
@@ -99,8 +112,8 @@ void ig_bias_add(const struct ig_layer_pair *l, struct ig_tensor *bias, const do
 				*at = to;
 		} else {
 			int32_t *at = (int32_t *)bias->data + c;
-			double to = ig_det_rint((double)*at + add[c] / (l->s_x * (double)l->qw->scale[l->qw->n > 1 ? c : 0]));
-			if (fits(l, c, to))
+			double to = ig_det_rint((double)*at + add[c] / bias_unit(l, c));
+			if (ig_pair_fits(l, c, to))
 				*at = (int32_t)to;
 		}
 	}

@@ -27,6 +27,12 @@ struct ig_layer_pair {
 bool ig_layer_pair_of(const struct ig_graph *g, struct ig_nid id, const struct ig_graph *flt, struct ig_layer_pair *l);
 /* The real number that weight i stands for. */
 double ig_pair_weight(const struct ig_layer_pair *l, int64_t i);
+/* The scale of weight i. */
+double ig_pair_scale(const struct ig_layer_pair *l, int64_t i);
+/* Whether all sums of output c with a bias of so many units fit in 32 bits. */
+bool ig_pair_fits(const struct ig_layer_pair *l, int64_t c, double bias);
+/* The real number that the bias of output c stands for; 0 without one. */
+double ig_pair_bias(const struct ig_graph *g, const struct ig_layer_pair *l, int64_t c);
 
 /* A bias of the node's own, whose data may be changed; zeros when it had none. NULL: what it has is no constant of that form. */
 struct ig_tensor *ig_own_bias(struct ig_graph *g, struct ig_nid id);

@@ -21,6 +21,7 @@ static const struct ig_pass quantize_half[] = {
     {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
     {"convert", "float graph and ranges to quantized graph", IG_F_MAPPED, IG_F_QUANTIZED, IG_F_OBSERVED, ig_pass_convert},
     {"gptq", "rounds weights so that their errors cancel, for `recover gptq`", IG_F_QUANTIZED, 0, 0, ig_pass_gptq},
+    {"adaround", "learned rounding of weights, for `recover adaround`", IG_F_QUANTIZED, 0, 0, ig_pass_adaround},
     {"correct_bias", "what weights' errors add on average, for `recover bias_correction`", IG_F_QUANTIZED, 0, 0, ig_pass_correct_bias},
     {"empirical_bias", "means of the outputs measured and corrected, for `recover empirical_bias`", IG_F_QUANTIZED, 0, 0, ig_pass_empirical_bias},
     {"fold_constants", "evaluate what depends on constants alone", IG_F_TYPED, 0, 0, ig_pass_fold_constants},

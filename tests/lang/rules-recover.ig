@@ -3,4 +3,6 @@ quantize {
   recover equalise
   recover equalize
   recover equalize
+  recover gptq
+  recover adaround
 }
