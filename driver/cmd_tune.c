@@ -70,10 +70,15 @@ static int check(struct ig_mix *m, const struct ig_opts *o)
 static bool choose_engine(struct ig_mix *m)
 {
 	const struct ig_session *s = &m->v.s;
-	m->engine = s->target->triple ? IG_ENGINE_NATIVE : IG_ENGINE_REFERENCE;
+	bool runs = s->target->triple && ig_target_runs_here(s->target);
+	m->lowers = ig_mix_lowers(m);
+	m->engine = runs && m->lowers ? IG_ENGINE_NATIVE : IG_ENGINE_REFERENCE;
 	if (m->engine == IG_ENGINE_NATIVE || !m->timed)
 		return true;
-	ig_error(s->diag, IG_NOLOC, "target %s has no native code to time: choose another --target, or count bytes", s->target->name);
+	if (m->lowers)
+		ig_error(s->diag, IG_NOLOC, "target %s has no code that this CPU can time: choose another --target, or count bytes", s->target->name);
+	else
+		ig_error(s->diag, IG_NOLOC, "what cannot be compiled cannot be timed: count bytes");
 	return false;
 }
 
@@ -86,7 +91,7 @@ static bool prepare(struct ig_mix *m)
 		ig_error(s->diag, ig_loc_file(s->diag, s->path), "the model is quantized already: its parameters are not to be chosen anew");
 		return false;
 	}
-	if (!choose_engine(m) || !ig_mix_plan(m) || !ig_mix_calibrate(m) || !ig_eval_open(&m->v) || !ig_mix_probe(m))
+	if (!ig_mix_plan(m) || !ig_mix_calibrate(m) || !ig_eval_open(&m->v) || !ig_mix_probe(m) || !choose_engine(m))
 		return false;
 	int64_t most = ig_opt_given(m->o, IG_OPT_ALONE_SAMPLES) ? m->o->number[IG_OPT_ALONE_SAMPLES] : ALONE_SAMPLES;
 	m->alone_samples = most < m->v.n ? most : m->v.n;
@@ -196,8 +201,8 @@ const struct ig_command ig_cmd_tune = {
 	        "or the model, with the evidence for each line. With --max-loss that is the cheapest\n"
 	        "one, without it the one of least loss.\n"
 	        "\n"
-	        "Precisions: int8, float32, float16, bfloat16; weights of float32 layers in s8, s4,\n"
-	        "s4g128, s4g64, s4g32 (4 bits, groups of so many). Default int8,float32,float16,s8.\n"
+	        "Precisions: int8, dynamic, float32, float16, bfloat16; weights of float32 layers in s8,\n"
+	        "s4, s4g128, s4g64, s4g32 (4 bits, groups of so many). Default int8,float32,float16,s8.\n"
 	        "Observers of int8's activations: minmax, moving_average, histogram, mse, percentile,\n"
 	        "entropy; without them int8 is what the model's own `default` rule says. Its rules for\n"
 	        "single layers, types and patterns stay as they are.\n"

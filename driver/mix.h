@@ -55,6 +55,7 @@ struct ig_mix {
 	bool timed, by_time;             /* seconds are measured; they are the cost */
 	bool exact_known;                /* the float model's outputs */
 	enum ig_engine_kind engine;      /* that evaluates */
+	bool lowers;                     /* code can be generated; else bytes are those of the graph's constants */
 	int64_t alone_samples;
 	IG_VEC(struct ig_mix_point) points;
 	struct ig_mix_budget budget;
@@ -89,8 +90,9 @@ bool ig_mix_write_front(const struct ig_mix *m, const int *front, int n, const c
 bool ig_mix_alone(struct ig_mix *m);
 /* Measures a mix, unless it was: the point's number; -1 after a diagnostic. */
 int ig_mix_measure(struct ig_mix *m, const uint8_t *choice, const char *name);
-/* Bytes and, when timed, seconds of each layer, for the layers of candidate c in the session's program. */
-bool ig_mix_costs(struct ig_mix *m, int c, const struct ig_code *code);
+/* Bytes and, when timed, seconds of each layer, for the layers of candidate c, which the session's graph has. */
+bool ig_mix_costs(struct ig_mix *m, int c);
+bool ig_mix_lowers(struct ig_mix *m); /* whether code can be generated for the model */
 void ig_mix_clock_free(struct ig_mix_clock *k);
 
 /* ---- mix_choose.c ---- */

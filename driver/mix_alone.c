@@ -69,13 +69,12 @@ static void run_with(const struct pass *p, struct worker *w, const struct target
 }
 
 /* What a layer does to its own result stands for what it does to the outputs. */
-static void judge_result(const struct pass *p, struct worker *w, const struct target *t, struct ig_eval_record *r)
+static void judge_result(const struct worker *w, const struct target *t, struct ig_eval_record *r)
 {
 	struct ig_error_sums e = {.signal = 0};
 	ig_error_add(&e, ig_engine_floats(w->flt, t->value), w->result, t->elems);
 	r->signal = e.signal;
 	r->noise = e.noise;
-	(void)p;
 }
 
 static bool alone_sample(void *self, int worker, int64_t i, const void *const *in)
@@ -99,7 +98,7 @@ static bool alone_sample(void *self, int worker, int64_t i, const void *const *i
 			continue;
 		ig_isolated_floats(w->alone, IG_ALONE_LAYER, t->isolated, w->result);
 		if (!p->code.native) {
-			judge_result(p, w, t, r);
+			judge_result(w, t, r);
 			continue;
 		}
 		run_with(p, w, t, in);
@@ -161,7 +160,7 @@ static bool begin(struct pass *p)
 {
 	static const bool flt[IG_ENGINE_COUNT] = {[IG_ENGINE_FLOAT] = true};
 	struct ig_session *s = &p->m->v.s;
-	bool ok = ig_machine_begin(&p->machine, s, flt, true, p->n);
+	bool ok = ig_machine_begin(&p->machine, s, flt, true, p->m->lowers ? p->n : IG_NEVER);
 	if (!ok)
 		return false;
 	p->jobs = ig_samples_jobs(s->o, p->m->v.ds);
@@ -173,7 +172,7 @@ static bool begin(struct pass *p)
 		return false;
 	p->isolated = ig_isolated_layers_new(s, p->worker[0].flt);
 	find_targets(p);
-	if (ig_code_float(&p->code, s, false, IG_ALWAYS, on_kernel, p))
+	if (p->m->lowers && ig_code_float(&p->code, s, false, IG_ALWAYS, on_kernel, p))
 		p->ready = ig_live_readiness(s->flt, p->code.module);
 	for (int i = 0; i < p->jobs && ok; i++)
 		ok = begin_worker(p, &p->worker[i]);
@@ -228,16 +227,12 @@ static void conclude(const struct pass *p, int l, struct ig_mix_alone *a)
 static bool measure(struct ig_mix *m, int c)
 {
 	struct pass p = {.m = m, .candidate = c, .n = m->alone_samples};
-	static const bool native[IG_ENGINE_COUNT] = {[IG_ENGINE_NATIVE] = true}, kir[IG_ENGINE_COUNT] = {[IG_ENGINE_KIR] = true};
-	struct ig_machine quantized = {.s = NULL};
 	uint8_t *choice = ig_xcalloc((size_t)m->layers.n, 1);
 	ig_mix_uniform(m, c, choice);
 	char *text = ig_mix_text(m, choice, NULL), *what = ig_arena_printf(m->arena, "layers alone, %s", m->candidates.v[c].name);
-	bool ok = ig_mix_apply(m, text, NULL) && ig_machine_begin(&quantized, &m->v.s, m->timed ? native : kir, false, IG_NEVER);
+	bool ok = ig_mix_apply(m, text, NULL) && ig_mix_costs(m, c);
 	free(text);
 	free(choice);
-	ok = ok && ig_mix_costs(m, c, &quantized.quant);
-	ig_machine_end(&quantized);
 	if (ok && c != ig_mix_float(m)) {
 		ok = begin(&p) && ig_samples_run(&m->v.s, m->v.ds, p.jobs, what, alone_sample, &p);
 		for (int l = 0; l < m->layers.n && ok; l++)

@@ -7,6 +7,7 @@
 #include "driver/metrics.h"
 #include "driver/mix.h"
 #include "driver/peak.h"
+#include "driver/quiet.h"
 #include "driver/timing.h"
 
 /* ---- time ---- */
@@ -67,6 +68,17 @@ static void time_both(const struct ig_mix_clock *k, const struct ig_callmem *mem
 	}
 }
 
+static bool apply_uniform(struct ig_mix *m, int c)
+{
+	uint8_t *choice = ig_xcalloc((size_t)m->layers.n, 1);
+	ig_mix_uniform(m, c, choice);
+	char *text = ig_mix_text(m, choice, NULL);
+	bool ok = ig_mix_apply(m, text, NULL);
+	free(text);
+	free(choice);
+	return ok;
+}
+
 static bool begin_clock(struct ig_mix *m)
 {
 	struct ig_session *s = &m->v.s;
@@ -74,13 +86,7 @@ static bool begin_clock(struct ig_mix *m)
 	int first = 0;
 	for (int c = m->candidates.n - 1; c >= 0; c--)
 		first = m->candidates.v[c].uses_int8 ? c : first;
-	uint8_t *choice = ig_xcalloc((size_t)m->layers.n, 1);
-	ig_mix_uniform(m, first, choice);
-	char *text = ig_mix_text(m, choice, NULL);
-	bool ok = ig_mix_apply(m, text, NULL);
-	free(text);
-	free(choice);
-	if (!ok)
+	if (!apply_uniform(m, first))
 		return false;
 	struct ig_mix_clock *k = m->clock = ig_xcalloc(1, sizeof *k);
 	k->g = ig_graph_clone(s->quant);
@@ -119,7 +125,33 @@ static struct ig_mix_layer *layer_named(struct ig_mix *m, const char *name)
 	return NULL;
 }
 
-bool ig_mix_costs(struct ig_mix *m, int c, const struct ig_code *code)
+/* Bytes of the constants that a node reads, with their scales. */
+static int64_t constant_bytes(const struct ig_graph *g, const struct ig_node *n)
+{
+	int64_t bytes = 0;
+	for (int i = 0; i < n->n_in; i++) {
+		const struct ig_tensor *t = ig_const_data(g, n->in[i]);
+		const struct ig_qparam *q = t ? ig_qparam(g, t->type.q) : NULL;
+		bytes += t ? (int64_t)ig_type_size(&t->type) + (q ? q->n * (int64_t)sizeof(float) : 0) : 0;
+	}
+	return bytes;
+}
+
+/* Without code. */
+static int64_t graph_bytes(struct ig_mix *m, int c)
+{
+	const struct ig_graph *g = m->v.s.quant;
+	int64_t all = 0;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		struct ig_mix_layer *l = layer_named(m, ig_node(g, id)->name);
+		all += constant_bytes(g, ig_node(g, id));
+		if (l && c >= 0)
+			l->alone[c].bytes = constant_bytes(g, ig_node(g, id));
+	}
+	return all;
+}
+
+static bool code_costs(struct ig_mix *m, int c, const struct ig_code *code)
 {
 	const struct kir_module *k = code->module;
 	double *seconds = ig_xcalloc((size_t)k->n_funcs + 1, sizeof *seconds);
@@ -142,6 +174,37 @@ bool ig_mix_costs(struct ig_mix *m, int c, const struct ig_code *code)
 	free(seconds);
 	free(seen);
 	return ok;
+}
+
+bool ig_mix_costs(struct ig_mix *m, int c)
+{
+	static const bool native[IG_ENGINE_COUNT] = {[IG_ENGINE_NATIVE] = true}, kir[IG_ENGINE_COUNT] = {[IG_ENGINE_KIR] = true};
+	struct ig_machine machine;
+	if (!m->lowers) {
+		graph_bytes(m, c);
+		return true;
+	}
+	bool ok = ig_machine_begin(&machine, &m->v.s, m->timed ? native : kir, false, IG_NEVER) && code_costs(m, c, &machine.quant);
+	ig_machine_end(&machine);
+	return ok;
+}
+
+bool ig_mix_lowers(struct ig_mix *m)
+{
+	struct ig_quiet quiet;
+	struct ig_diag *mine = m->v.s.diag;
+	if (!apply_uniform(m, 0))
+		return false;
+	m->v.s.diag = ig_quiet_begin(&quiet);
+	struct kir_module *k = ig_session_lower(&m->v.s, false);
+	m->v.s.diag = mine;
+	char *why = ig_quiet_end(&quiet);
+	if (k)
+		kir_module_free(k);
+	else
+		ig_note(mine, IG_NOLOC, "mixes are interpreted, which is slower, and bytes are those of the graph's constants, since no code can be generated: %s", why);
+	free(why);
+	return k != NULL;
 }
 
 /* ---- a mix ---- */
@@ -185,8 +248,12 @@ static bool evaluate(struct ig_mix *m, struct ig_mix_point *p)
 }
 
 /* The reference interpreter has no constants of its own. */
-static bool lower_bytes(struct ig_mix *m, struct ig_mix_point *p)
+static bool find_bytes(struct ig_mix *m, struct ig_mix_point *p)
 {
+	if (!m->lowers) {
+		p->bytes = graph_bytes(m, -1);
+		return true;
+	}
 	struct kir_module *k = ig_session_lower(&m->v.s, false);
 	if (!k)
 		return false;
@@ -202,7 +269,7 @@ static bool make(struct ig_mix *m, struct ig_mix_point *p)
 	if (m->timed && !m->clock && !begin_clock(m))
 		return false;
 	char *text = ig_mix_text(m, p->choice, NULL);
-	bool ok = ig_mix_apply(m, text, NULL) && evaluate(m, p) && (m->engine != IG_ENGINE_REFERENCE || lower_bytes(m, p));
+	bool ok = ig_mix_apply(m, text, NULL) && evaluate(m, p) && (m->engine != IG_ENGINE_REFERENCE || find_bytes(m, p));
 	free(text);
 	if (!ok)
 		return false;

@@ -15,6 +15,7 @@ static const struct {
 	const char *name, *config;
 } precisions[] = {
     {"int8", NULL},
+    {"dynamic", "dynamic"},
     {"float32", "skip"},
     {"float16", "float16"},
     {"bfloat16", "bfloat16"},
@@ -112,11 +113,19 @@ int ig_mix_float(const struct ig_mix *m)
 
 /* ---- layers ---- */
 
-/* Layers that compute something of their own; what moves values follows them. */
-static bool is_tunable(const struct ig_node *n)
+static bool is_output(const struct ig_graph *g, struct ig_vid v)
+{
+	bool is = false;
+	for (int i = 0; i < g->n_outputs; i++)
+		is = is || g->output[i].i == v.i;
+	return is;
+}
+
+/* Layers that compute something of their own; what moves values follows them, and a softmax at the end takes what it is given. */
+static bool is_tunable(const struct ig_graph *g, const struct ig_node *n)
 {
 	enum ig_quant_class q = ig_ops[n->op].quant;
-	return ig_is_layer(n) && (q == IG_QC_COMPUTE || q == IG_QC_ELTWISE || q == IG_QC_TABLE || q == IG_QC_CONCAT || q == IG_QC_SOFTMAX);
+	return q == IG_QC_COMPUTE || q == IG_QC_ELTWISE || q == IG_QC_TABLE || q == IG_QC_CONCAT || (q == IG_QC_SOFTMAX && !is_output(g, n->out[0]));
 }
 
 static void list_layers(struct ig_mix *m)
@@ -130,7 +139,7 @@ static void list_layers(struct ig_mix *m)
 		if (r && r->kind != IG_RULE_DEFAULT) {
 			struct ig_mix_fixed f = {n->name, r->text};
 			ig_vec_push(&m->fixed, f);
-		} else if (is_tunable(n)) {
+		} else if (is_tunable(g, n)) {
 			struct ig_mix_layer l = {ig_arena_strdup(m->arena, n->name), ig_op_base_name(n->op), id, IG_NEWN(m->arena, bool, m->candidates.n),
 			                         IG_NEWN(m->arena, struct ig_mix_alone, m->candidates.n)};
 			for (int c = 0; c < m->candidates.n; c++)
@@ -207,6 +216,22 @@ void ig_mix_uniform(const struct ig_mix *m, int c, uint8_t *choice)
 		choice[l] = m->layers.v[l].allowed[c] ? (uint8_t)c : IG_MIX_SKIP;
 }
 
+/* A state has them only when it was made for them. */
+static bool check_averages(const struct ig_mix *m)
+{
+	const struct ig_session *s = &m->v.s;
+	bool wanted = false, have = true;
+	for (int c = 0; c < m->candidates.n; c++)
+		wanted = wanted || (m->candidates.v[c].uses_int8 && m->candidates.v[c].config && strstr(m->candidates.v[c].config, "moving_average"));
+	for (int i = 0; wanted && s->stats && i < s->stats->stat.n; i++)
+		have = have && s->stats->stat.v[i].has_average;
+	if (!have)
+		ig_error(s->diag, ig_loc_file(s->diag, s->path),
+		         "the calibration state has no moving averages, which depend on the order of samples: give --calibration the data itself, or leave "
+		         "moving_average out of --observers");
+	return have;
+}
+
 bool ig_mix_calibrate(struct ig_mix *m)
 {
 	struct ig_session *s = &m->v.s;
@@ -221,7 +246,7 @@ bool ig_mix_calibrate(struct ig_mix *m)
 	if (!m->rules)
 		return false;
 	s->qconfig = s->ctx.qconfig = m->rules;
-	return ig_pass_run(ig_pass_find("map_qconfig"), s->flt, &s->ctx) && ig_session_stats(s);
+	return ig_pass_run(ig_pass_find("map_qconfig"), s->flt, &s->ctx) && ig_session_stats(s) && check_averages(m);
 }
 
 /* Whether candidate c is another thing than float32 for the layer, as the float graph is mapped. */
@@ -231,7 +256,7 @@ static bool has_effect(const struct ig_mix *m, const struct ig_mix_layer *l, int
 	const struct ig_node *n = ig_node(g, l->node);
 	if (n->precision == IG_PREC_INT8 && m->candidates.v[c].uses_int8)
 		return ig_ops[n->op].quant == IG_QC_COMPUTE ? ig_convert_has_weights(g, n) : ig_vtype(g, n->out[0])->dtype == IG_DT_F32;
-	return n->precision == IG_PREC_STORED && ig_convert_has_weights(g, n);
+	return (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && ig_convert_has_weights(g, n);
 }
 
 /* Tries candidate c for the layers for which it is marked. */

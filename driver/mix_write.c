@@ -65,8 +65,11 @@ char *ig_mix_text(const struct ig_mix *m, const uint8_t *choice, const struct ig
 		IG_BUG("cannot make a stream");
 	if (p)
 		print_point(m, p, out);
-	fprintf(out, "quantize {\n%s  default %s\n", m->recover, any_int8(m) ? m->base ? m->base : "default" : "skip");
+	const char *usual = any_int8(m) ? m->base ? m->base : "default" : "skip";
+	fprintf(out, "quantize {\n%s  default %s\n", m->recover, usual);
 	for (int i = 0; i < m->fixed.n; i++) {
+		if (strcmp(m->fixed.v[i].config, usual) == 0)
+			continue;
 		fputs("  layer ", out);
 		ig_print_string(out, m->fixed.v[i].name);
 		fprintf(out, " %s\n", m->fixed.v[i].config);

@@ -806,6 +806,11 @@ def tune_observer(folder):
 
 
 @case
+def tune_no_averages(folder):
+    return [*TUNE, "--observers", "minmax,moving_average"]
+
+
+@case
 def tune_latency(folder):
     return [*TUNE, "--max-latency", "fast"]
 

@@ -12,8 +12,8 @@ import time
 
 from common import Folder, arguments
 
-DATA = ("--calibration", "digits.state", "--data", "test.npy", "--labels", "test_labels.npy", "--samples", "0:200", "--metric", "mse")
-TUNE = ("tune", "model.ig", *DATA, "--precisions", "int8,float32,float16,s8,s4", "--alone-samples", "20")
+DATA = ("--calibration", "digits.state", "--data", "test.npy", "--labels", "test_labels.npy", "--samples", "0:120", "--metric", "mse")
+TUNE = ("tune", "model.ig", *DATA, "--precisions", "int8,float32,s8,s4", "--alone-samples", "20", "--quiet")
 failures = []
 
 
@@ -24,7 +24,7 @@ def check(condition, what):
     return condition
 
 
-def tune(f, *options, status=0, steps="40"):
+def tune(f, *options, status=0, steps="7"):
     done = f.run(*TUNE, *options, "--json", *(() if "--steps" in options else ("--steps", steps)))
     check(done.returncode == status, f"tune {options}: exit status {done.returncode}, not {status}: {done.stderr}")
     return json.loads(done.stdout) if done.stdout else None
@@ -41,7 +41,7 @@ def reproduces(f, point, block, what):
 
 
 def test_front(f):
-    said = tune(f, "--front", "front", "-o", "best.ig", "--max-loss", "0.05%")
+    said = tune(f, "--front", "front", "-o", "best.ig", "--max-loss", "0.05%", steps="20")
     front = said["front"]
     check(len(front) >= 6, f"{len(front)} points on the front")
     for a, b in zip(front, front[1:]):
@@ -62,7 +62,7 @@ def test_same(f):
     """The same bytes whatever the number of threads."""
     runs = []
     for jobs in ("1", "3"):
-        done = f.run(*TUNE, "-o", "same.ig", "--jobs", jobs, "--observers", "minmax,moving_average", "--steps", "4", "--json")
+        done = f.run("tune", "model.ig", "--calibration", "calib.npy", *DATA[2:], "-o", "same.ig", "--jobs", jobs, "--observers", "minmax,moving_average", "--steps", "4", "--json")
         check(done.returncode == 0, f"--jobs {jobs}: {done.stderr}")
         runs.append((done.stdout, (f.path / "same.ig").read_bytes()))
     check(runs[0] == runs[1], "results depend on the number of threads")
@@ -93,10 +93,10 @@ def test_resumed(f):
     """Killed at any moment, the state is whole, and the run that goes on from it says what the undisturbed one says."""
     whole = tune(f, "--state", "whole.tune", "-o", "whole.ig")
     want = (f.path / "whole.tune").read_bytes()
-    for points in (0, 2, 9):
+    for points in (0, 4):
         state = f.path / "cut.tune"
         state.unlink(missing_ok=True)
-        run = subprocess.Popen([f.program, *TUNE, "--state", "cut.tune", "-o", "cut.ig"], cwd=f.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.Popen([f.program, *TUNE, "--steps", "7", "--state", "cut.tune", "-o", "cut.ig"], cwd=f.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None and not (state.exists() and len(json.loads(state.read_text())["points"]) >= points):
             time.sleep(0.002)
         run.send_signal(signal.SIGKILL)
@@ -110,12 +110,23 @@ def test_resumed(f):
     check(said["chosen"]["bytes"] <= 8 << 10, "another budget with the same state")
 
 
+def test_interpreted(f):
+    """Targets that this CPU does not run: the same figures from the interpreter, the bytes of that target's object."""
+    said = {t: tune(f, "--target", t, "--front", "elsewhere", "--steps", "2") for t in ("native", "aarch64-dotprod")}
+    points = [{json.dumps(p["layers"]): p for p in [*x["front"], x["chosen"]]} for x in said.values()]
+    both = [(points[0][k], points[1][k]) for k in points[0] if k in points[1]]
+    same = all(a["sqnr_db"] == b["sqnr_db"] and a["agreement"] == b["agreement"] for a, b in both)
+    check(len(both) >= 2 and same, f"{len(both)} mixes of both targets, figures {'the same' if same else 'differ'}")
+    made = f.run("compile", "model.ig", "--calibration", "digits.state", "--qconfig", "elsewhere/02.ig", "--target", "aarch64-dotprod", "-o", "made", "--json")
+    check(json.loads(made.stdout)["weight_bytes"] == said["aarch64-dotprod"]["front"][1]["bytes"], "bytes of another target")
+
+
 def test_foreign(f):
     """A state of other samples, other candidates, another calibration; one with a digit changed, one cut short."""
     state = f.path / "whole.tune"
     kept = state.read_bytes()
-    for options in (("--samples", "0:199"), ("--precisions", "bfloat16"), ("--alone-samples", "19"), ("--metric", "top1"), ("--calibration", "calib.npy")):
-        done = f.run(*(x for x in TUNE if "--samples" not in options or x not in ("--samples", "0:200")), *options, "--state", "whole.tune")
+    for options in (("--samples", "0:119"), ("--precisions", "bfloat16"), ("--alone-samples", "19"), ("--metric", "top1"), ("--calibration", "calib.npy")):
+        done = f.run(*(x for x in TUNE if "--samples" not in options or x not in ("--samples", "0:120")), *options, "--state", "whole.tune")
         check(done.returncode in (1, 2) and (done.returncode == 2 or "another model" in done.stderr or "given twice" in done.stderr), f"{options}: {done.stderr}")
     at = kept.index(b'"noise": 0.0') + 12
     for name, text in (("changed", kept[:at] + (b"1" if kept[at:at + 1] != b"1" else b"2") + kept[at + 1:]), ("cut", kept[:-20])):
