@@ -23,6 +23,8 @@ bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qc
 			ig_error(k->c->diag, loc, "`%s` was never seen with a finite value in calibration: it has no range", name);
 		return false;
 	}
+	if (k->ranges && spec.observer != IG_OBS_FIXED)
+		ig_output_ranges_of(k->ranges, name, &spec, &lo, &hi);
 	*out = ig_activation_qparam(k->g, &spec, lo, hi);
 	return true;
 }
@@ -211,14 +213,9 @@ static bool convert_all(struct ig_convert *k)
 	return true;
 }
 
-bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
+bool ig_convert_with(struct ig_graph *g, struct ig_context *c, struct ig_output_ranges *ranges)
 {
-	if (c->stats && c->stats->weights_hash != g->weights_hash) {
-		ig_error(c->diag, IG_NOLOC, "the calibration state belongs to other weights (%016llx, the model has %016llx): calibrate again",
-		         (unsigned long long)c->stats->weights_hash, (unsigned long long)g->weights_hash);
-		return false;
-	}
-	struct ig_convert k = {.g = g, .c = c, .n_values = g->n_values};
+	struct ig_convert k = {.g = g, .c = c, .n_values = g->n_values, .ranges = ranges};
 	size_t values = (size_t)g->n_values + 1;
 	k.node_q = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *k.node_q);
 	k.done = ig_xcalloc((size_t)g->n_nodes + 1, sizeof *k.done);
@@ -243,5 +240,23 @@ bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
 	free(k.alias);
 	free(k.own);
 	ig_vec_free(&k.copies);
+	return ok;
+}
+
+/* With `recover output_ranges` a first conversion tells which ranges are asked for. */
+bool ig_pass_convert(struct ig_graph *g, struct ig_context *c)
+{
+	if (c->stats && c->stats->weights_hash != g->weights_hash) {
+		ig_error(c->diag, IG_NOLOC, "the calibration state belongs to other weights (%016llx, the model has %016llx): calibrate again",
+		         (unsigned long long)c->stats->weights_hash, (unsigned long long)g->weights_hash);
+		return false;
+	}
+	if (!c->replay || !c->stats || !c->qconfig || !c->qconfig->recover[IG_RECOVER_RANGES])
+		return ig_convert_with(g, c, NULL);
+	struct ig_output_ranges *r = ig_output_ranges_new();
+	struct ig_graph *trial = ig_graph_clone(g);
+	bool ok = ig_convert_with(trial, c, r) && ig_output_ranges_choose(r, g, trial, c) && ig_convert_with(g, c, r);
+	ig_graph_free(trial);
+	ig_output_ranges_free(r);
 	return ok;
 }

@@ -3,6 +3,7 @@
    convert.c rewrites the graph. */
 #ifndef IG_PASSES_CONVERT_H
 #define IG_PASSES_CONVERT_H
+#include "passes/output_ranges.h"
 #include "passes/pass.h"
 
 struct ig_copy { /* a conversion of a value that other readers may share */
@@ -14,6 +15,7 @@ struct ig_convert {
 	struct ig_graph *g;
 	struct ig_context *c;
 	int n_values;
+	struct ig_output_ranges *ranges; /* of `recover output_ranges`; NULL: the observers' own hold */
 	bool *node_q;        /* node: runs in int8 */
 	bool *done;          /* node: was on integers when conversion began */
 	bool *wants_q;       /* value: a reader in int8 would take it as u8 */
@@ -23,6 +25,8 @@ struct ig_convert {
 	struct ig_qid *own;  /* value: its parameters when u8; IG_NOQ: not computed yet */
 	IG_VEC(struct ig_copy) copies;
 };
+/* The conversion with ranges of `recover output_ranges`, which may be NULL; false after a diagnostic. */
+bool ig_convert_with(struct ig_graph *g, struct ig_context *c, struct ig_output_ranges *ranges);
 void ig_convert_plan(struct ig_convert *k);
 /* Whether a node is on integers already: fold_qdq made it so, or the source. */
 bool ig_convert_done(const struct ig_graph *g, const struct ig_node *n);

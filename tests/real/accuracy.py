@@ -2,7 +2,8 @@
 """One preset for all five models, nothing skipped: accuracy and agreement with float at least what the project promises; the autoencoder's output
 no noisier than that of ONNX Runtime's own int8 (quantize_static: QDQ, per channel, u8 x s8, min-max, the same calibration samples).
 
-accuracy.py INTAGLIO [--table | --recovery]: --table measures every range method instead, --recovery the lines `recover`; they judge nothing."""
+accuracy.py INTAGLIO [--table | --recovery]: --table measures every range method instead, --recovery the lines `recover`; they judge nothing. --table has MobileNetV2 as well;
+--only WORD[,WORD...] takes the rows whose names are given."""
 import sys
 import tempfile
 from pathlib import Path
@@ -10,13 +11,34 @@ from pathlib import Path
 import models
 
 RECOVER = ["equalize", "bias_correction", "empirical_bias"]
-METHODS = ["default", "minmax", "histogram", "mse", "moving_average", "x86", "qnnpack", "onednn"]
+# Range methods of activations, all else as in `default`; whole configurations; and `default` with the ranges chosen by the change of the output.
+RANGES = ["mse", "minmax", "histogram", "entropy", "percentile(percentile: 99.9)", "percentile(percentile: 99.99)", "percentile(percentile: 99.999)", "moving_average"]
+PRESETS = ["x86", "qnnpack", "onednn"]
 
 
-def rules_of(method):
-    if method in ("default", "x86", "qnnpack", "onednn"):
-        return method
-    return f"static(activations: {method}(u8), weights: minmax(s8, per_channel))"
+def rows():
+    for r in RANGES:
+        yield r.replace("percentile(percentile: ", "percentile("), f"default static(activations: {r}, weights: minmax(s8, per_channel))"
+    yield "output_ranges", "default default\n  recover output_ranges"
+    for p in PRESETS:
+        yield p, f"default {p}"
+
+
+class MobileNetV2(models.Model):
+    """From ONNX, its images cropped and scaled into `folder`."""
+
+    def __init__(self, data, folder):
+        import numpy as np
+        for part in ("calib", "test"):
+            x = np.load(data / "imagenet" / f"{part}_images.npy")[:, 1:225, 1:225].transpose(0, 3, 1, 2)
+            np.save(folder / f"{part}.npy", x.astype(np.float32) / np.float32(127.5) - 1)
+        np.save(folder / "labels.npy", np.load(data / "imagenet/test_labels.npy") + 1)
+        super().__init__("mobilenetv2", "imagenet/mobilenetv2.onnx", folder / "calib.npy", folder / "test.npy", folder / "labels.npy")
+        self.model = data / self.onnx
+
+    @property
+    def path(self):
+        return self.model
 
 
 def cell(r):
@@ -25,17 +47,17 @@ def cell(r):
     return f"{accuracy}{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB"
 
 
-def table(intaglio, data):
-    print(f"{'':16}" + "".join(f"{m.name:>26}" for m in models.MODELS))
-    for method in METHODS:
-        with tempfile.TemporaryDirectory() as tmp:
-            rules = Path(tmp, "q.ig")
-            rules.write_text(f"quantize {{ default {rules_of(method)} }}\n")
-            row = ""
-            for m in models.MODELS:
-                r = models.evaluate(intaglio, m, data, "--qconfig", rules)
-                row += f"{cell(r):>26}"
-        print(f"{method:16}{row}")
+def table(intaglio, data, only):
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = Path(tmp)
+        columns = [*models.MODELS, MobileNetV2(data, folder)]
+        print(f"{'':20}" + "".join(f"{m.name:>26}" for m in columns))
+        for name, rule in rows():
+            if only and name not in only:
+                continue
+            rules = folder / "q.ig"
+            rules.write_text(f"quantize {{\n  {rule}\n}}\n")
+            print(f"{name:20}" + "".join(f"{cell(models.evaluate(intaglio, m, data, '--qconfig', rules)):>26}" for m in columns), flush=True)
 
 
 def recovery(intaglio, data):
@@ -78,7 +100,8 @@ def ort_int8_sqnr(model, data):
 def main():
     intaglio, data = sys.argv[1], models.data_folder()
     if "--table" in sys.argv:
-        return table(intaglio, data)
+        only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else None
+        return table(intaglio, data, only)
     if "--recovery" in sys.argv:
         return recovery(intaglio, data)
     failed = False
