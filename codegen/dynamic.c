@@ -110,6 +110,21 @@ const struct ig_quantized *ig_low_quantized(struct ig_lower *L, struct ig_vid v,
 	return q;
 }
 
+/* The integers with scale and zero point as values of the graph. */
+bool ig_lower_dynamic_quantize(struct ig_lower *L, struct ig_nid id)
+{
+	const struct ig_node *n = ig_node(L->g, id);
+	const struct ig_quantized *q = ig_low_quantized(L, n->in[0], 255);
+	const struct kir_tensor *out[3];
+	for (int i = 0; i < 3; i++)
+		out[i] = ig_low_view(L, n->out[i]);
+	struct kir_builder b = ig_low_func(L, id);
+	ig_low_copy(L, &b, out[0], &q->to);
+	kb_store(&b, kb_load(&b, KIR_T(KIR_F32, 1), kb_addr(q->scale, 0)), kb_addr(out[1]->buf, out[1]->base));
+	kb_store(&b, kb_op1(&b, KIR_TRUNC, KIR_T(KIR_I8, 1), kb_load(&b, KIR_T(KIR_I32, 1), kb_addr(q->zero, 0))), kb_addr(out[2]->buf, out[2]->base));
+	return true;
+}
+
 /* ---- what a layer makes of them ---- */
 
 struct padding {

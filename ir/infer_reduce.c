@@ -213,3 +213,16 @@ bool ig_infer_matmul_integer(struct ig_graph *g, struct ig_nid id, struct ig_dia
 	}
 	return true;
 }
+
+/* Integers 0 .. 255, their scale and their zero point, as plain numbers. */
+bool ig_infer_dynamic_quantize(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
+{
+	const struct ig_node *n = ig_node(g, id);
+	if (!ig_infer_types(g, n, 0, IG_TYPE_BIT(IG_DT_F32), d))
+		return false;
+	out[0] = *ig_vtype(g, n->in[0]);
+	out[0].dtype = IG_DT_U8;
+	out[1] = ig_type_make(IG_DT_F32, 0, NULL);
+	out[2] = ig_type_make(IG_DT_U8, 0, NULL);
+	return true;
+}

@@ -94,6 +94,7 @@ int ig_op_results(enum ig_op op)
 {
 	switch (op) {
 	case IG_OP_SPLIT: return 0;
+	case IG_OP_DYNAMIC_QUANTIZE:
 	case IG_OP_LSTM: return 3;
 	case IG_OP_GRU:
 	case IG_OP_RNN: return 2;

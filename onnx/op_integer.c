@@ -22,30 +22,18 @@ static struct ig_vid two(struct ig_onnx_node *n, enum ig_op op, const char *suff
 
 static struct ig_vid number(struct ig_onnx_node *n, const char *suffix, double v) { return ig_onnx_scalar(n, suffix, IG_DT_F32, v); }
 
-static struct ig_vid bytes_range(struct ig_onnx_node *n, const char *suffix, struct ig_vid v)
-{
-	if (v.i < 0)
-		return v;
-	struct ig_nid id = ig_onnx_add(n, IG_OP_CLIP, suffix, &v, 1);
-	ig_attr_set_float(n->s->graph, id, IG_A_MIN, 0);
-	ig_attr_set_float(n->s->graph, id, IG_A_MAX, 255);
-	return ig_onnx_done(n, id);
-}
-
-/* As the standard defines it by other operators; a tensor of zeros has the scale 1. */
 bool ig_onnx_dynamic_quantize(struct ig_onnx_node *n)
 {
-	struct ig_vid x = ig_onnx_in(n, 0), zero = number(n, "zero", 0);
-	struct ig_vid hi = two(n, IG_OP_MAXIMUM, "max", ig_onnx_reduce_axes(n, IG_OP_REDUCE_MAX, x, "largest", NULL, 0, false), zero);
-	struct ig_vid lo = two(n, IG_OP_MINIMUM, "min", ig_onnx_reduce_axes(n, IG_OP_REDUCE_MIN, x, "smallest", NULL, 0, false), zero);
-	struct ig_vid range = two(n, IG_OP_SUB, "range", hi, lo), step = two(n, IG_OP_DIV, "step", range, number(n, "levels", 255));
-	struct ig_vid flat = two(n, IG_OP_EQUAL, "flat", range, zero);
-	struct ig_vid scale = ig_onnx_op(n, IG_OP_WHERE, "scale", (struct ig_vid[]){flat, number(n, "one", 1), step}, 3);
-	struct ig_vid offset = two(n, IG_OP_SUB, "offset", zero, two(n, IG_OP_DIV, "low", lo, scale));
-	struct ig_vid in_range = bytes_range(n, "saturated", offset), zp = ig_onnx_op(n, IG_OP_ROUND, "zero_point", &in_range, 1);
-	struct ig_vid scaled = two(n, IG_OP_DIV, "scaled", x, scale), rounded = ig_onnx_op(n, IG_OP_ROUND, "rounded", &scaled, 1);
-	struct ig_vid y = cast(n, bytes_range(n, "clipped", two(n, IG_OP_ADD, "shifted", rounded, zp)), NULL, IG_DT_U8);
-	return ig_onnx_result(n, 0, y) && ig_onnx_result(n, 1, scale) && ig_onnx_result(n, 2, cast(n, zp, "zero_point.u8", IG_DT_U8));
+	struct ig_vid x = ig_onnx_in(n, 0);
+	if (x.i < 0)
+		return false;
+	struct ig_nid id = ig_onnx_add(n, IG_OP_DYNAMIC_QUANTIZE, NULL, &x, 1);
+	if (ig_onnx_done(n, id).i < 0)
+		return false;
+	struct ig_vid y[3];
+	for (int i = 0; i < 3; i++)
+		y[i] = ig_node(n->s->graph, id)->out[i];
+	return ig_onnx_result(n, 0, y[0]) && ig_onnx_result(n, 1, y[1]) && ig_onnx_result(n, 2, y[2]);
 }
 
 bool ig_onnx_matmul_integer(struct ig_onnx_node *n)
@@ -104,28 +92,29 @@ static struct ig_tensor *float_weight(struct ig_onnx_node *n, double largest_inp
 	return f;
 }
 
-/* By a float convolution, which is exact while its sums stay below 2^24. */
+/* By a float convolution, which is exact while its sums stay below 2^24. The input's zero point may be found at run time. */
 bool ig_onnx_conv_integer(struct ig_onnx_node *n)
 {
 	const struct ig_type *x = ig_onnx_in_type(n, 0);
 	struct ig_onnx_window w;
-	double zp;
-	if (!x || !zero_points(n, 2, 1, &zp))
+	bool later = ig_onnx_has(n, 2) && !ig_onnx_in_const(n, 2) && !n->failed;
+	double zp = 0;
+	if (!x || (!later && !zero_points(n, 2, 1, &zp)))
 		return false;
 	double lo = x->dtype == IG_DT_S8 ? -128 : 0, hi = lo + 255;
-	struct ig_tensor *f = float_weight(n, fmax(fabs(lo - zp), fabs(hi - zp)));
+	struct ig_tensor *f = float_weight(n, later ? 255 : fmax(fabs(lo - zp), fabs(hi - zp)));
 	if (!f || !ig_onnx_window(n, &f->type.dim[2], 2, &w))
 		return false;
 	if (x->rank != f->type.rank)
 		return ig_onnx_fail(n, "the weight and the input have different ranks");
 	int64_t groups = ig_onnx_int(n, "group", 1);
-	struct ig_vid real = two(n, IG_OP_SUB, "centred", cast(n, ig_onnx_in(n, 0), "real", IG_DT_F32), number(n, "zero_point", zp));
+	struct ig_vid real = two(n, IG_OP_SUB, "centred", cast(n, ig_onnx_in(n, 0), "real", IG_DT_F32), later ? cast(n, ig_onnx_in(n, 2), "zero_point", IG_DT_F32) : number(n, "zero_point", zp));
 	struct ig_vid in[2] = {ig_onnx_rank4(n, real, "unsqueezed"), ig_onnx_rank4(n, ig_onnx_constant(n, "weight", f), "weight.flat")};
 	if (n->failed || in[0].i < 0 || in[1].i < 0)
 		return false;
-	struct ig_nid id = ig_onnx_add(n, IG_OP_CONV2D, "sums", in, 2);
+	struct ig_nid id = ig_onnx_add(n, IG_OP_CONV2D, NULL, in, 2);
 	ig_onnx_window_set(n, id, &w);
 	if (groups != 1)
 		ig_attr_set_int(n->s->graph, id, IG_A_GROUPS, groups);
-	return ig_onnx_result(n, 0, cast(n, ig_onnx_window_done(n, id, &w), NULL, IG_DT_I32));
+	return ig_onnx_result(n, 0, cast(n, ig_onnx_window_done(n, id, &w), "sums", IG_DT_I32));
 }

@@ -4,6 +4,7 @@
    Weights and biases: fold_qdq_weights.c. */
 #include "passes/fold_qdq.h"
 
+#include "ir/dynamic.h"
 #include "ir/fold.h"
 #include "passes/convert.h"
 #include "passes/rewrite.h"
@@ -319,7 +320,8 @@ static void count_readers(struct fold *f)
 bool ig_has_quantized(const struct ig_graph *g)
 {
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
-		if (ig_node(g, id)->op == IG_OP_QUANTIZE || ig_node(g, id)->op == IG_OP_DEQUANTIZE)
+		if (ig_node(g, id)->op == IG_OP_QUANTIZE || ig_node(g, id)->op == IG_OP_DEQUANTIZE || ig_node(g, id)->op == IG_OP_DYNAMIC_QUANTIZE ||
+		    ig_dynamic_levels(ig_node(g, id)))
 			return true;
 	return false;
 }

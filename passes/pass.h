@@ -33,6 +33,7 @@ struct ig_pass {
 bool ig_pass_canonicalize(struct ig_graph *g, struct ig_context *c); /* identity ops away, conv2d with groups == channels -> depthwise_conv2d, relu/relu6 -> clip bounds form ... */
 bool ig_pass_fold_constants(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_recognize(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_recognize_dynamic(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_affine(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_expand_transposed(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_batch_norm(struct ig_graph *g, struct ig_context *c);
@@ -47,7 +48,7 @@ bool ig_pass_adaround(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_correct_bias(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_empirical_bias(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_convert(struct ig_graph *g, struct ig_context *c);
-/* Whether a float graph has quantize or dequantize nodes: it is quantized already, at least in part, and its parameters are law. */
+/* Whether a float graph has quantize or dequantize nodes, or quantizes at run time: it is quantized already, at least in part, and its parameters are law. */
 bool ig_has_quantized(const struct ig_graph *g);
 /* Weights that are dequantized constants become float32 constants, so that the graph runs in float. */
 bool ig_fold_given(struct ig_graph *g, struct ig_diag *d);

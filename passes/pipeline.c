@@ -7,6 +7,7 @@ static const struct ig_pass float_half[] = {
     {"canonicalize", "one form for each thing", 0, IG_F_TYPED | IG_F_CANONICAL, 0, ig_pass_canonicalize},
     {"fold_constants", "evaluate what depends on constants alone", IG_F_TYPED, 0, 0, ig_pass_fold_constants},
     {"recognize", "operations that exporters write out as many", IG_F_TYPED, 0, 0, ig_pass_recognize},
+    {"recognize_dynamic", "products of integers made at run time to layers that quantize their input", IG_F_TYPED, 0, 0, ig_pass_recognize_dynamic},
     {"fold_affine", "constant bias and scale into weights", IG_F_TYPED, 0, 0, ig_pass_fold_affine},
     {"fold_batch_norm", "batch_norm into weights", IG_F_CANONICAL, 0, 0, ig_pass_fold_batch_norm},
     {"expand_transposed", "transposed convolution to convolution and depth_to_space", IG_F_TYPED, 0, 0, ig_pass_expand_transposed},

@@ -2,6 +2,7 @@
 """Our quantized operators against ONNX Runtime's, bit for bit. Where its norm is another (QLinearAdd, QLinearMul, QLinearAveragePool), its own formula must
 be met and the count of bytes that differ from ours is printed."""
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "oracle"))
@@ -19,13 +20,17 @@ ELEM = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.IN
 MS = "com.microsoft"
 
 
-def run(nodes, inputs, constants, out_dtype):
+def model_of(nodes, inputs, constants, out_dtype):
     """nodes: [(op, domain, inputs, outputs, attributes)]; the last output is the result."""
     made = [helper.make_node(op, i, o, domain=d, **a) for op, d, i, o, a in nodes]
     graph = helper.make_graph(made, "g", [helper.make_tensor_value_info(n, ELEM[a.dtype], a.shape) for n, a in inputs.items()],
                               [helper.make_tensor_value_info(nodes[-1][3][0], ELEM[np.dtype(out_dtype)], None)],
                               [numpy_helper.from_array(np.asarray(a), n) for n, a in constants.items()])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)], ir_version=9)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)], ir_version=9)
+
+
+def run(nodes, inputs, constants, out_dtype):
+    model = model_of(nodes, inputs, constants, out_dtype)
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -243,29 +248,46 @@ def spread(r, shape):
     return (x * r.choice([0, 1, 1, 1, 1, 1, 1, 1]) if r.random() < 0.8 else np.abs(x)).astype(F)
 
 
+def imported(report, model, x, engine):
+    """The model itself, as it is read from its file."""
+    folder = pathlib.Path(report.temp.name)
+    onnx.save(model, folder / "m.onnx")
+    np.save(folder / "x.npy", x)
+    subprocess.run([report.intaglio, "run", "m.onnx", "--data", "x.npy", "--engine", engine, "-q", "-o", "y.npy"], cwd=folder, check=True)
+    return np.load(folder / "y.npy")
+
+
 def dynamic(report, r):
-    """DynamicQuantizeLinear, products of integers, and what exporters write behind them."""
-    for _ in range(20):
-        for n, k, oc in ((16, 64, 133), (1, 640, 128), (24, 17, 60)):
+    """DynamicQuantizeLinear, products of integers, and what exporters write behind them; some of the models are imported, and must become the same layer."""
+    for turn in range(20):
+        for n, k, oc in ((1, 64, 133), (1, 640, 128), (24, 17, 60)):
             x, w, b = spread(r, (n, k)), np.clip(np.rint(r.standard_normal((oc, k)) * 40), -128, 127).astype(np.int8), r.standard_normal(oc).astype(F)
             s_w = (0.003 * r.uniform(0.5, 2, oc)).astype(F)
-            theirs = run([("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}), ("MatMulInteger", "", ["q", "w", "z"], ["a"], {}),
-                          ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["p"], {}),
-                          ("Add", "", ["p", "b"], ["y"], {})], {"x": x}, {"w": w.T.copy(), "s_w": s_w, "b": b}, F)
+            nodes = [("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}), ("MatMulInteger", "", ["q", "w", "z"], ["a"], {}),
+                     ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["p"], {}),
+                     ("Add", "", ["p", "b"], ["y"], {})]
+            constants = {"w": w.T.copy(), "s_w": s_w, "b": b}
+            theirs = run(nodes, {"x": x}, constants, F)
             g = Graph()
             g.node("linear", [g.input(x[None]), g.constant(w, Q("s8", s_w)), g.constant(b)], {"dynamic": 255})
             report.add("ONNX Runtime", "dynamic linear", "random", theirs[None], report.ours(g))
+            if n == 1 and turn < 3:
+                for engine in ("reference", "native"):
+                    report.add("ONNX Runtime", f"dynamic linear, {engine}", "import", theirs, imported(report, model_of(nodes, {"x": x}, constants, F), x, engine))
         for shape, wshape, attrs in (((1, 8, 12, 13), (24, 8, 3, 3), {"pad": [1, 1, 1, 1]}), ((1, 5, 11, 9), (7, 5, 3, 3), {"stride": [2, 2]})):
             x, w = spread(r, shape), np.clip(np.rint(r.standard_normal(wshape) * 40), -128, 127).astype(np.int8)
             s_w = F(0.003 * r.uniform(0.5, 2))
-            u = (w.astype(np.int16) + 128).astype(np.uint8)  # its ConvInteger has u8 weights
-            theirs = run([("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}),
-                          ("ConvInteger", "", ["q", "w", "z", "w_z"], ["a"], {"pads": attrs.get("pad", [0] * 4), "strides": attrs.get("stride", [1, 1])}),
-                          ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["y"], {})],
-                         {"x": x}, {"w": u, "w_z": np.uint8(128), "s_w": s_w}, F)
+            nodes = [("DynamicQuantizeLinear", "", ["x"], ["q", "s", "z"], {}),
+                     ("ConvInteger", "", ["q", "w", "z", "w_z"], ["a"], {"pads": attrs.get("pad", [0] * 4), "strides": attrs.get("stride", [1, 1])}),
+                     ("Cast", "", ["a"], ["f"], {"to": TensorProto.FLOAT}), ("Mul", "", ["s", "s_w"], ["m"], {}), ("Mul", "", ["f", "m"], ["y"], {})]
+            constants = {"w": (w.astype(np.int16) + 128).astype(np.uint8), "w_z": np.uint8(128), "s_w": s_w}
+            theirs = run(nodes, {"x": x}, constants, F)
             g = Graph()
             g.node("conv2d", [g.input(x), g.constant(w, Q("s8", s_w))], {**attrs, "dynamic": 255})
             report.add("ONNX Runtime", "dynamic conv2d", "random", theirs, report.ours(g))
+            if turn < 3:
+                for engine in ("reference", "native"):
+                    report.add("ONNX Runtime", f"dynamic conv2d, {engine}", "import", theirs, imported(report, model_of(nodes, {"x": x}, constants, F), x, engine))
 
 
 def main():
