@@ -12,7 +12,8 @@ static bool add_state(struct ig_session *s, struct ig_stats *into, const char *p
 	if (ok && st->weights_hash != s->flt->weights_hash) {
 		if (st->weights_hash == s->model->graph->weights_hash)
 			ig_error(s->diag, ig_loc_file(s->diag, path),
-			         "this state was made without 'recover equalize', which scales what the layers compute; run 'intaglio calibrate' again with these rules");
+			         "this state was made without 'recover %s', which scales what the layers compute; run 'intaglio calibrate' again with these rules",
+			         ig_recover_names[s->qconfig->recover[IG_RECOVER_EQUALIZE] ? IG_RECOVER_EQUALIZE : IG_RECOVER_AWQ]);
 		else
 			ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
 		ok = false;

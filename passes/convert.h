@@ -47,6 +47,16 @@ bool ig_convert_has_weights(const struct ig_graph *g, const struct ig_node *n);
 /* One scale for n weights, by their range and observer; the integer that stands for a weight. */
 float ig_convert_weight_scale(const float *w, int64_t n, const struct ig_qspec *spec);
 int32_t ig_convert_weight(float w, float scale, int32_t qmin, int32_t qmax);
+/* Weights that share a scale are neighbours, `run` of them; a channel begins anew, so that its last group may be shorter. */
+struct ig_weight_runs {
+	int64_t row, run;  /* weights of a row, which runs do not leave; of a run */
+	int64_t in_row, n; /* runs */
+	int group;         /* 0: a run is a row */
+};
+/* False: groups are asked for that the layer cannot have. */
+bool ig_weight_runs_of(const struct ig_node *n, const struct ig_tensor *w, const struct ig_qspec *q, struct ig_weight_runs *r);
+/* The weights of run s: from .. to - 1. */
+void ig_weight_run(const struct ig_weight_runs *r, int64_t s, int64_t *from, int64_t *to);
 /* Weights of a float32 layer to the type they are stored in; false after a diagnostic. */
 bool ig_convert_stored(struct ig_convert *k, struct ig_nid id);
 /* u8 parameters of a constant operand, from its own data. */

@@ -7,40 +7,38 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Weights that share a scale are neighbours, `run` of them; a channel begins anew, so that its last group may be shorter. */
-struct runs {
-	int64_t row, run; /* weights of a row, which runs do not leave; of a run */
-	int64_t in_row, n; /* runs */
-	int group;         /* 0: a run is a row */
-};
-
-/* Groups are of layers with kernels of one element. False after a diagnostic. */
-static bool runs_of(const struct ig_node *n, const struct ig_tensor *w, const struct ig_qspec *q, struct runs *r, struct ig_diag *d)
+/* Groups are of layers with kernels of one element. */
+bool ig_weight_runs_of(const struct ig_node *n, const struct ig_tensor *w, const struct ig_qspec *q, struct ig_weight_runs *r)
 {
 	int64_t all = ig_elems(&w->type), per = all / w->type.dim[0];
-	if (q->group && (per != w->type.dim[1] || ig_attr_int(n, IG_A_GROUPS, 1) != 1)) {
-		ig_error(d, n->loc, "layer `%s`: groups of weights are for linear layers and convolutions of 1 x 1 without groups; give it weights without group:", n->name);
-		return false;
-	}
-	*r = (struct runs){.row = q->group || q->per_channel ? per : all, .group = q->group < per ? q->group : 0};
+	*r = (struct ig_weight_runs){.row = q->group || q->per_channel ? per : all, .group = q->group < per ? q->group : 0};
 	r->run = r->group ? r->group : r->row;
 	r->in_row = (r->row + r->run - 1) / r->run;
 	r->n = all / r->row * r->in_row;
-	return true;
+	return !q->group || (per == w->type.dim[1] && ig_attr_int(n, IG_A_GROUPS, 1) == 1);
+}
+
+void ig_weight_run(const struct ig_weight_runs *r, int64_t s, int64_t *from, int64_t *to)
+{
+	int64_t before = s % r->in_row * r->run, left = r->row - before;
+	*from = s / r->in_row * r->row + before;
+	*to = *from + (left < r->run ? left : r->run);
 }
 
 static const struct ig_tensor *to_integers(struct ig_convert *k, const struct ig_node *n, const struct ig_tensor *w, const struct ig_qspec *q)
 {
 	const float *x = w->data;
 	int64_t all = ig_elems(&w->type);
-	struct runs r;
+	struct ig_weight_runs r;
 	for (int64_t i = 0; i < all; i++)
 		if (!isfinite(x[i])) {
 			ig_error(k->c->diag, n->loc, "layer `%s`: weight %lld is %g; weights must be finite to be quantized", n->name, (long long)i, (double)x[i]);
 			return NULL;
 		}
-	if (!runs_of(n, w, q, &r, k->c->diag))
+	if (!ig_weight_runs_of(n, w, q, &r)) {
+		ig_error(k->c->diag, n->loc, "layer `%s`: groups of weights are for linear layers and convolutions of 1 x 1 without groups; give it weights without group:", n->name);
 		return NULL;
+	}
 	struct ig_qparam qp = {.dtype = q->dtype, .axis = r.n == 1 ? -1 : r.group ? 1 : 0, .n = r.n, .group = r.group, .dynamic = IG_NOVAL};
 	float *scale = ig_xcalloc((size_t)r.n, sizeof *scale);
 	int32_t *zero = ig_xcalloc((size_t)r.n, sizeof *zero);
@@ -49,7 +47,8 @@ static const struct ig_tensor *to_integers(struct ig_convert *k, const struct ig
 	struct ig_tensor *t = ig_tensor_new(k->g->arena, &type);
 	ig_qspec_limits(q, &qp.qmin, &qp.qmax);
 	for (int64_t s = 0; s < r.n; s++) {
-		int64_t from = s / r.in_row * r.row + s % r.in_row * r.run, left = r.row - s % r.in_row * r.run, to = from + (left < r.run ? left : r.run);
+		int64_t from, to;
+		ig_weight_run(&r, s, &from, &to);
 		scale[s] = ig_convert_weight_scale(x + from, to - from, q);
 		for (int64_t i = from; i < to; i++)
 			ig_put_int(t, i, ig_convert_weight(x[i], scale[s], qp.qmin, qp.qmax));

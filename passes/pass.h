@@ -43,6 +43,8 @@ bool ig_pass_equalize(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_observe(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_awq(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_awq_clip(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_gptq(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_adaround(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_correct_bias(struct ig_graph *g, struct ig_context *c);

@@ -16,11 +16,13 @@ static const struct ig_pass float_half[] = {
     {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
     {"equalize", "scales between layers, for `recover equalize`", IG_F_FUSED, 0, 0, ig_pass_equalize},
     {"map_qconfig", "which rule decides for each layer", IG_F_FUSED, IG_F_MAPPED, 0, ig_pass_map_qconfig},
+    {"awq_scale", "scales of weights by their inputs' magnitude, for `recover awq`", IG_F_MAPPED, 0, 0, ig_pass_awq},
 };
 static const struct ig_pass quantize_half[] = {
     {"fold_qdq", "dequantize + operation + quantize to integer operations", IG_F_MAPPED, 0, 0, ig_pass_fold_qdq},
     {"dce", "remove what nothing reads", 0, 0, 0, ig_pass_dce},
     {"convert", "float graph and ranges to quantized graph", IG_F_MAPPED, IG_F_QUANTIZED, IG_F_OBSERVED, ig_pass_convert},
+    {"awq_clip", "narrower ranges of weights, for `recover awq`", IG_F_QUANTIZED, 0, 0, ig_pass_awq_clip},
     {"gptq", "rounds weights so that their errors cancel, for `recover gptq`", IG_F_QUANTIZED, 0, 0, ig_pass_gptq},
     {"adaround", "learned rounding of weights, for `recover adaround`", IG_F_QUANTIZED, 0, 0, ig_pass_adaround},
     {"correct_bias", "what weights' errors add on average, for `recover bias_correction`", IG_F_QUANTIZED, 0, 0, ig_pass_correct_bias},

@@ -112,6 +112,9 @@ CASES = {
     "eval_recover_bias": "eval model.ig --qconfig bias.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
     "eval_recover_bias_state": f"eval model.ig --qconfig bias.ig {STATE}--data test.npy --engine float,reference",
     "eval_gptq": "eval model.ig --qconfig gptq.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_awq": "eval model.ig --qconfig awq.ig --calibration calib.npy --data test.npy --labels test_labels.npy --engine float,reference",
+    "eval_awq_state": f"eval model.ig --qconfig awq.ig {STATE}--data test.npy --engine float,reference",
+    "eval_awq_nothing": "eval model.ig --qconfig awq_static.ig --calibration calib.npy --data test.npy --engine float,reference",
     "eval_gptq_state": f"eval model.ig --qconfig gptq.ig {STATE}--data test.npy --engine float,reference",
     "eval_gptq_missing": "eval model.ig --qconfig gptq.ig --data test.npy --engine float,reference",
     "eval_gptq_nothing": "eval model.ig --qconfig gptq_float.ig --calibration calib.npy --data test.npy --engine float,reference",
@@ -181,8 +184,8 @@ def main():
         one_of_ten(folder.path)
         (folder.path / "recover.ig").write_text("quantize {\n  default default\n  recover equalize\n}\n")
         (folder.path / "bias.ig").write_text("quantize {\n  default static(weights: minmax(s8, per_tensor))\n  recover bias_correction\n}\n")
-        for name, config in (("gptq", "weight_only(weights: minmax(s4))"), ("gptq_float", "float16")):
-            (folder.path / f"{name}.ig").write_text(f"quantize {{\n  default {config}\n  recover gptq\n}}\n")
+        for name, config in (("gptq", "weight_only(weights: minmax(s4))"), ("gptq_float", "float16"), ("awq", "weight_only(weights: minmax(s4))"), ("awq_static", "default")):
+            (folder.path / f"{name}.ig").write_text(f"quantize {{\n  default {config}\n  recover {name.split('_')[0]}\n}}\n")
         folder.run("calibrate", "model.ig", "calib.npy", "--qconfig", "recover.ig", "-o", "recover.state")
         before = folder.names()
         for name, command in CASES.items():

@@ -95,25 +95,25 @@ def check(intaglio, data, tmp):
     bound("stories260K, int8", stories(intaglio, data, tmp, ["default weight_only(weights: minmax(s8))"]), 4.25, True)
     nearest = stories(intaglio, data, tmp, [GROUPS.format("mse", 32)])
     bound("stories260K, int4 by 32, to nearest", nearest, 4.7, False)
+    bound("stories260K, int4 by 32, awq", stories(intaglio, data, tmp, [GROUPS.format("minmax", 32), "recover awq"]), 4.85, True)
     bound("stories260K, int4 by 32, gptq", stories(intaglio, data, tmp, [GROUPS.format("mse", 32), "recover gptq"]), 4.6, True)
     four = "default static(weights: mse(s8, quant_min: -8, quant_max: 7))"
     nearest, better = (resnet20(intaglio, data, tmp, [four, *more], "0:64", "0:200")[2] for more in ((), ("recover gptq",)))
     bound("resnet20, static with weights of 4 bits, dB by gptq", better - nearest, 6, False)
 
 
-TABLE = {"stories": (["minmax(s4)", "mse(s4)", "minmax(s4, group: 32)", "mse(s4, group: 32)", "mse(s4, group: 64)", "mse(s4, group: 128)",
-                      "minmax(s4, group: 32, quant_min: -7, quant_max: 7)", "mse(s4, group: 32, quant_min: -7, quant_max: 7)", "minmax(s8)", "minmax(s8, group: 32)"]),
-         "resnet20": ["weight_only(weights: minmax(s4))", "weight_only(weights: mse(s4))", "static(weights: minmax(s8, quant_min: -8, quant_max: 7))",
-                      "static(weights: mse(s8, quant_min: -8, quant_max: 7))"]}
-METHODS = [(), ("gptq",)]
+STORIES = ["minmax(s8)", "minmax(s4)", "mse(s4)", "minmax(s4, group: 32)", "mse(s4, group: 32)", "mse(s4, group: 32, quant_min: -7, quant_max: 7)",
+           "mse(s4, group: 64, quant_min: -7, quant_max: 7)"]
+RESNET20 = ["weight_only(weights: minmax(s4))", "weight_only(weights: mse(s4))", "static(weights: mse(s8, quant_min: -8, quant_max: 7))"]
+METHODS = [(), ("gptq",), ("awq",), ("awq", "gptq")]
 
 
 def table(intaglio, data, tmp):
     print("| weights | " + " | ".join(" + ".join(m) or "to nearest" for m in METHODS) + " |\n" + "| --- " * (1 + len(METHODS)) + "|")
-    for weights in TABLE["stories"]:
+    for weights in STORIES:
         row = (stories(intaglio, data, tmp, [f"default weight_only(weights: {weights})", *(f"recover {m}" for m in more)]) for more in METHODS)
         print(f"| `{weights}` | " + " | ".join(f"{p:.3f}" for p in row) + " |", flush=True)
-    for config in TABLE["resnet20"]:
+    for config in RESNET20:
         row = (resnet20(intaglio, data, tmp, [f"default {config}", *(f"recover {m}" for m in more)]) for more in METHODS)
         print(f"| `{config}` | " + " | ".join(f"{100 * a:.1f} %, {100 * b:.1f} %, {c:.1f} dB" for a, b, c in row) + " |", flush=True)
 
