@@ -3,9 +3,18 @@
 
 #include <string.h>
 
+/* Layers that quantize their input at run time are wanted and need no calibration. */
+static bool has_dynamic(const struct ig_graph *g)
+{
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		if (ig_node(g, id)->precision == IG_PREC_DYNAMIC)
+			return true;
+	return false;
+}
+
 static bool stays_float(const struct ig_session *s)
 {
-	return !ig_opt_given(s->o, IG_OPT_CALIBRATION) && s->flt->stage != IG_STAGE_QUANTIZED && !s->given;
+	return !ig_opt_given(s->o, IG_OPT_CALIBRATION) && s->flt->stage != IG_STAGE_QUANTIZED && !s->given && !has_dynamic(s->flt);
 }
 
 static bool export_model(struct ig_session *s, const char *path)
@@ -49,7 +58,9 @@ const struct ig_command ig_cmd_export = {
 	        "quantized already, it is the quantized model: activations of 8 bits, weights of 8 bits\n"
 	        "with a scale for each output channel, biases of 32 bits, as QuantizeLinear and\n"
 	        "DequantizeLinear around the float operators, which ONNX Runtime and others turn into\n"
-	        "integer ones. Otherwise it is the float model, with batch normalization folded.\n"
+	        "integer ones. Layers under the mode `dynamic` are DynamicQuantizeLinear and\n"
+	        "MatMulInteger or ConvInteger. Otherwise it is the float model, with batch\n"
+	        "normalization folded.\n"
 	        "Layers that ONNX cannot express are named.\n",
 	.examples = "  intaglio export kws.ig --calibration kws.state -o kws_int8.onnx\n"
 	            "  intaglio export resnet8.ig -o resnet8.onnx\n",

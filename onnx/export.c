@@ -313,6 +313,7 @@ bool ig_onnx_export(const struct ig_graph *g, const char *path, struct ig_diag *
 	x.names = ig_strtab_new();
 	x.number = IG_NEWN(x.arena, const char *, g->n_values ? g->n_values : 1);
 	x.integer = IG_NEWN(x.arena, const char *, g->n_values ? g->n_values : 1);
+	x.dynamic = IG_NEWN(x.arena, struct ig_ox_integers, g->n_values ? g->n_values : 1);
 	for (int i = 0; i < g->n_outputs; i++) /* nobody else takes an output's name */
 		*ig_symtab_at(&x.taken, ig_intern(x.names, g->output_name[i]), 1) = 1;
 	inputs(&x, &graph);

@@ -14,6 +14,7 @@ struct ig_onnx_export {
 	struct symtab taken;
 	const char **number;  /* value: the tensor of float32 (or of plain integers); NULL: not written yet */
 	const char **integer; /* quantized value: the tensor of integers; NULL likewise */
+	struct ig_ox_integers { const char *name[3]; } *dynamic; /* value: its integers made at run time, their scale and zero point; NULL likewise */
 	IG_VEC(Onnx__NodeProto *) node;
 	IG_VEC(Onnx__TensorProto *) init;
 	bool ok;
@@ -32,6 +33,11 @@ void ig_ox_attr_ints(struct ig_onnx_export *x, const char *name, const int64_t *
 const char *ig_ox_in(struct ig_onnx_export *x, const struct ig_node *n, int i);
 /* The node's result: `number` is float32; quantized when the graph's value is. */
 void ig_ox_result(struct ig_onnx_export *x, const struct ig_node *n, const char *number);
+/* export_dynamic.c: a layer that quantizes its input at run time, without residual and activation. */
+const char *ig_ox_dynamic(struct ig_onnx_export *x, const struct ig_node *n);
+/* The attributes of a convolution or pool, of the last node. */
+void ig_ox_window(struct ig_onnx_export *x, const struct ig_node *n, const int64_t kernel[2]);
+int64_t ig_ox_groups(const struct ig_onnx_export *x, const struct ig_node *n);
 /* export_ops.c: a node of the graph; false after a diagnostic. */
 bool ig_ox_op(struct ig_onnx_export *x, const struct ig_node *n);
 #endif

@@ -37,13 +37,19 @@ static void ints(struct ig_onnx_export *x, const struct ig_node *n, enum ig_attr
 	ig_ox_attr_ints(x, name, v, count);
 }
 
-static void window(struct ig_onnx_export *x, const struct ig_node *n, const int64_t kernel[2])
+void ig_ox_window(struct ig_onnx_export *x, const struct ig_node *n, const int64_t kernel[2])
 {
 	ig_ox_attr_ints(x, "kernel_shape", kernel, 2);
 	ints(x, n, IG_A_STRIDE, "strides", 1, 2);
 	ints(x, n, IG_A_PAD, "pads", 0, 4);
 	if (ig_op_has_attr(n->op, IG_A_DILATION))
 		ints(x, n, IG_A_DILATION, "dilations", 1, 2);
+}
+
+int64_t ig_ox_groups(const struct ig_onnx_export *x, const struct ig_node *n)
+{
+	bool depthwise = n->op == IG_OP_DEPTHWISE_CONV2D || n->op == IG_OP_DEPTHWISE_CONV2D_ADD;
+	return depthwise ? ig_vtype(x->g, n->in[1])->dim[0] : ig_attr_int(n, IG_A_GROUPS, 1);
 }
 
 static const char *conv(struct ig_onnx_export *x, const struct ig_node *n)
@@ -54,9 +60,8 @@ static const char *conv(struct ig_onnx_export *x, const struct ig_node *n)
 	for (int i = 0; i < n_in; i++)
 		in[i] = ig_ox_in(x, n, i);
 	const char *y = ig_ox_node(x, "Conv", n->name, in, n_in, NULL);
-	window(x, n, &w->dim[2]);
-	bool depthwise = n->op == IG_OP_DEPTHWISE_CONV2D || n->op == IG_OP_DEPTHWISE_CONV2D_ADD;
-	ig_ox_attr_int(x, "group", depthwise ? w->dim[0] : ig_attr_int(n, IG_A_GROUPS, 1));
+	ig_ox_window(x, n, &w->dim[2]);
+	ig_ox_attr_int(x, "group", ig_ox_groups(x, n));
 	return y;
 }
 
@@ -84,7 +89,8 @@ static const char *linear(struct ig_onnx_export *x, const struct ig_node *n)
 
 static const char *compute(struct ig_onnx_export *x, const struct ig_node *n)
 {
-	const char *y = n->op == IG_OP_LINEAR || n->op == IG_OP_LINEAR_ADD ? linear(x, n) : conv(x, n);
+	bool matrix = n->op == IG_OP_LINEAR || n->op == IG_OP_LINEAR_ADD;
+	const char *y = ig_dynamic_levels(n) ? ig_ox_dynamic(x, n) : matrix ? linear(x, n) : conv(x, n);
 	if (ig_op_is_add(n->op)) {
 		const char *in[2] = {y, ig_ox_in(x, n, 3)};
 		y = ig_ox_node(x, "Add", ig_arena_printf(x->arena, "%s_add", n->name), in, 2, NULL);
@@ -110,7 +116,7 @@ static const char *pool(struct ig_onnx_export *x, const struct ig_node *n)
 	if (average && k[0] == t->dim[2] && k[1] == t->dim[3] && !pad[0] && !pad[1] && !pad[2] && !pad[3])
 		return simple(x, n, "GlobalAveragePool"); /* whose integer form everybody computes alike */
 	const char *y = simple(x, n, average ? "AveragePool" : "MaxPool");
-	window(x, n, k);
+	ig_ox_window(x, n, k);
 	if (ig_attr_int(n, IG_A_CEIL_MODE, 0))
 		ig_ox_attr_int(x, "ceil_mode", 1);
 	if (average)
@@ -254,8 +260,8 @@ bool ig_ox_op(struct ig_onnx_export *x, const struct ig_node *n)
 		ig_error(x->diag, n->loc, "layer '%s': %s is not exported to ONNX", n->name, ig_ops[n->op].name);
 		return false;
 	}
-	if (ig_dynamic_levels(n)) {
-		ig_error(x->diag, n->loc, "layer '%s': layers that quantize their input at run time are not exported to ONNX", n->name);
+	if (ig_dynamic_levels(n) == 127) {
+		ig_error(x->diag, n->loc, "layer '%s': ONNX quantizes at run time to 0..255, without reduce_range", n->name);
 		return false;
 	}
 	if (ig_attr(n, IG_A_REQUANTIZE) && strcmp(ig_attr_str(n, IG_A_REQUANTIZE, "float"), "fixed") == 0) {
