@@ -180,6 +180,7 @@ static const struct ig_opt_use opts[] = {
 	{IG_OPT_BENCH, "also measure times where only bytes count"},
 	{IG_OPT_STEPS, NULL},
 	{IG_OPT_ALONE_SAMPLES, NULL},
+	{IG_OPT_WORST, "show the N layers that add most noise alone (default 5)"},
 	{IG_OPT_STATE, NULL},
 	{IG_OPT_FRONT, NULL},
 	{IG_OPT_JOBS, NULL},

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/metrics.h"
 #include "driver/mix.h"
+
+#define WORST 5 /* layers that are shown */
 
 char *ig_mix_counts(const struct ig_mix *m, const uint8_t *choice)
 {
@@ -48,6 +51,62 @@ static void print_row(const struct ig_mix *m, struct ig_table *t, int number, in
 	free(counts);
 }
 
+/* ---- layers alone ---- */
+
+struct rank {
+	double noise; /* in the precision in which it has most */
+	int layer;
+};
+
+static int most_noise(const void *x, const void *y)
+{
+	const struct rank *a = x, *b = y;
+	return a->noise != b->noise ? (a->noise > b->noise ? -1 : 1) : a->layer - b->layer;
+}
+
+static struct rank *rank_layers(const struct ig_mix *m)
+{
+	struct rank *r = ig_xcalloc((size_t)m->layers.n, sizeof *r);
+	for (int l = 0; l < m->layers.n; l++) {
+		r[l].layer = l;
+		for (int c = 0; c < m->candidates.n; c++)
+			if (m->layers.v[l].allowed[c])
+				r[l].noise = fmax(r[l].noise, m->layers.v[l].alone[c].noise);
+	}
+	qsort(r, (size_t)m->layers.n, sizeof *r, most_noise);
+	return r;
+}
+
+static void print_alone(const struct ig_mix *m, FILE *out)
+{
+	const char *titles[IG_MIX_MOST + 2] = {"layer", "operation"};
+	int64_t most = ig_opt_given(m->o, IG_OPT_WORST) ? m->o->number[IG_OPT_WORST] : WORST;
+	int shown = most < m->layers.n ? (int)most : m->layers.n;
+	struct rank *r = rank_layers(m);
+	for (int c = 0; c < m->candidates.n; c++)
+		titles[c + 2] = ig_arena_printf(m->arena, ">%s", m->candidates.v[c].name);
+	fprintf(out, "SQNR of the outputs in dB when one layer has a precision and all others are in float; the worst %d of %d layers, %" PRId64 " samples\n\n", shown, m->layers.n,
+	        m->alone_samples);
+	struct ig_table *t = ig_table_new(titles, m->candidates.n + 2);
+	for (int i = 0; i < shown; i++) {
+		const struct ig_mix_layer *l = &m->layers.v[r[i].layer];
+		ig_table_cell(t, "%s", l->name);
+		ig_table_cell(t, "%s", l->op);
+		for (int c = 0; c < m->candidates.n; c++) {
+			if (!l->allowed[c])
+				ig_table_cell(t, "-");
+			else if (l->alone[c].noise == 0)
+				ig_table_cell(t, "exact");
+			else
+				ig_table_cell(t, "%.1f", ig_decibel(1, l->alone[c].noise));
+		}
+	}
+	ig_table_print(t, out);
+	ig_table_free(t);
+	free(r);
+	fputs("\n", out);
+}
+
 static void print_budget(const struct ig_mix *m, FILE *out)
 {
 	const struct ig_mix_budget *b = &m->budget;
@@ -68,6 +127,7 @@ void ig_mix_report_text(const struct ig_mix *m, const int *front, int n, FILE *o
 {
 	const char *titles[9];
 	int k = 0, at = 0;
+	print_alone(m, out);
 	titles[k++] = "";
 	titles[k++] = ">front";
 	titles[k++] = ">loss";
@@ -137,10 +197,15 @@ static json_t *alone_json(const struct ig_mix *m)
 	for (int l = 0; l < m->layers.n; l++)
 		for (int c = 0; c < m->candidates.n; c++) {
 			const struct ig_mix_alone *a = &m->layers.v[l].alone[c];
+			const struct ig_loc loc = ig_node(m->v.s.flt, m->layers.v[l].node)->loc;
 			if (!m->layers.v[l].allowed[c])
 				continue;
 			json_t *o = json_object();
 			json_object_set_new(o, "layer", json_string(m->layers.v[l].name));
+			if (loc.file) {
+				json_object_set_new(o, "file", json_string(loc.file));
+				json_object_set_new(o, "line", json_integer(loc.line));
+			}
 			json_object_set_new(o, "precision", json_string(m->candidates.v[c].name));
 			json_object_set_new(o, "loss", ig_json_share(a->loss));
 			json_object_set_new(o, "agreement", ig_json_share(a->agreement));

@@ -81,9 +81,10 @@ def test_budgets(f):
 
 
 def test_time(f):
-    said = tune(f, "--max-latency", "150%", "--steps", "3", "-o", "time.ig")
+    said = tune(f, "--max-latency", "150%", "--steps", "3", "--state", "time.tune", "-o", "time.ig")
+    check(tune(f, "--max-latency", "150%", "--steps", "3", "--state", "time.tune") == said, "a finished state is measured again")
     check(said["cost"] == "time" and said["met"] and said["chosen"]["ms"] <= said["budget"]["ms"], f"latency {said['budget']} {said.get('chosen')}")
-    check(all(x["us"] > 0 for x in said["alone"]), "layers without time")
+    check(all(x["us"] > 0 and x["file"] == "model.ig" and x["line"] > 0 for x in said["alone"]), "layers without time or line")
     check(" us" in (f.path / "time.ig").read_text(), "the block says no times")
     said = tune(f, "--max-latency", "1us", "--max-loss", "0%", "--max-bytes", "1", "--steps", "1", status=3)
     check(said["budget"] == {"loss": 0, "ms": 0.001, "bytes": 1}, f"budgets {said['budget']}")

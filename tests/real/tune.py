@@ -26,8 +26,8 @@ def resnet20(intaglio, data, tmp, full):
     models.run([intaglio, "calibrate", path, data / "cifar10/calib_images.npy", "--samples", "0:500" if full else "0:100", "-o", state, "--quiet"])
     samples = ["--calibration", state, "--data", data / "cifar10/test_images.npy", "--labels", data / "cifar10/test_labels.npy"]
     samples += [] if full else ["--samples", "0:40", "--metric", "mse"]
-    size = ["--state", os.environ.get("IG_TUNE_STATE", tmp / "tune")] if full else ["--steps", "6", "--alone-samples", "4"]
-    command = [intaglio, "tune", path, *samples, "--precisions", "int8,float32,float16,s8,s4" if full else "int8,s8,s4", "--max-loss", "0.1%" if full else "1%",
+    size = ["--state", os.environ.get("IG_TUNE_STATE", tmp / "tune")] if full else ["--steps", "5", "--alone-samples", "4"]
+    command = [intaglio, "tune", path, *samples, "--precisions", "int8,float32,float16,s8,s4" if full else "int8,s4", "--max-loss", "0.1%" if full else "1%",
                "--front", tmp / "front", "-o", tmp / "best.ig", *size]
     said = json.loads(models.run([*command, "--json"]))
     if full:
