@@ -112,6 +112,71 @@ static bool walk(struct ig_mix *m, const struct tables *t)
 	return ok;
 }
 
+/* ---- between the mixes of the path ---- */
+
+/* The hull passes over mixes between its corners: of equal limit the best one by sums of noises may be another. */
+static double sum(const struct ig_mix *m, const double *table, const uint8_t *choice)
+{
+	double all = 0;
+	for (int l = 0; l < m->layers.n; l++)
+		all += table[l * m->candidates.n + choice[l]];
+	return all;
+}
+
+/* Measures the mix of least noise whose costs of layers are at most `most`: the point; -1: there is none; -2: a diagnostic. */
+static int measure_fit(struct ig_mix *m, const struct tables *t, double most)
+{
+	uint8_t *choice = ig_xcalloc((size_t)m->layers.n, 1);
+	int p = most > 0 && ig_mix_fit(&t->p, most, choice) ? ig_mix_measure(m, choice, NULL) : -1;
+	bool failed = p < 0 && ig_diag_errors(m->v.s.diag) > 0;
+	free(choice);
+	return failed ? -2 : p;
+}
+
+enum { FITS = 8 };
+
+/* The cheapest that loses little enough, between what does and the cheapest of all. */
+static bool fit_loss(struct ig_mix *m, const struct tables *t)
+{
+	double lo = INFINITY, hi;
+	for (int i = 0; i < m->points.n; i++)
+		lo = fmin(lo, sum(m, t->cost, m->points.v[i].choice));
+	choose(m);
+	if (m->chosen < 0)
+		return true;
+	hi = sum(m, t->cost, m->points.v[m->chosen].choice);
+	for (int i = 0; i < FITS && hi > lo; i++) {
+		double most = lo + (hi - lo) / 2;
+		int p = measure_fit(m, t, most);
+		if (p == -2)
+			return false;
+		if (p >= 0 && ig_mix_meets(m, &m->points.v[p]))
+			hi = most;
+		else
+			lo = most;
+	}
+	return true;
+}
+
+/* The least loss within the limit of the cost. What a mix costs beyond the sum of its layers (conversions, what they share) differs from mix to mix: the
+   limit of the sum begins where the kindest one measured would have it, and comes down until a mix meets the budget. */
+static bool fit_cost(struct ig_mix *m, const struct tables *t)
+{
+	double limit = m->by_time ? m->budget.seconds : m->budget.bytes == INT64_MAX ? INFINITY : (double)m->budget.bytes, beyond = INFINITY;
+	for (int i = 0; i < m->points.n; i++)
+		beyond = fmin(beyond, ig_mix_worth(m, &m->points.v[i]).cost - sum(m, t->cost, m->points.v[i].choice));
+	double most = limit - beyond;
+	for (int i = 0; i < FITS && isfinite(most); i++) {
+		int p = measure_fit(m, t, most);
+		if (p == -2)
+			return false;
+		if (p < 0 || ig_mix_meets(m, &m->points.v[p]))
+			break;
+		most -= fmax((ig_mix_worth(m, &m->points.v[p]).cost - limit) / 2, most / 256);
+	}
+	return true;
+}
+
 /* ---- single layers of the best one ---- */
 
 struct change {
@@ -164,7 +229,7 @@ bool ig_mix_search(struct ig_mix *m)
 	bool ok = measure_uniform(m, &t) && walk(m, &t);
 	if (ok && !isnan(m->budget.relative))
 		m->budget.seconds = m->budget.relative * *ig_mix_state_reference(m);
-	ok = ok && refine(m, &t);
+	ok = ok && (wants_cheap(m) ? fit_loss(m, &t) : fit_cost(m, &t)) && refine(m, &t);
 	free_tables(&t);
 	return ok;
 }

@@ -64,6 +64,43 @@ int ig_mix_path(const struct ig_mix_problem *p, struct ig_mix_move *moves)
 	return n;
 }
 
+#define CELLS 4096
+
+/* Least noise of the first layers by what they cost at most, in cells; costs are rounded up, so that what fits here fits. */
+bool ig_mix_fit(const struct ig_mix_problem *p, double most, uint8_t *choice)
+{
+	double *least = ig_xcalloc(CELLS + 1, sizeof *least), *next = ig_xcalloc(CELLS + 1, sizeof *next), *swap;
+	uint8_t *taken = ig_xcalloc((size_t)p->layers * (CELLS + 1), 1); /* [layer][cells]; UINT8_MAX: cannot be */
+	for (int l = 0; l < p->layers; l++) {
+		uint8_t *take = taken + (size_t)l * (CELLS + 1);
+		for (int k = 0; k <= CELLS; k++) {
+			next[k] = INFINITY;
+			take[k] = UINT8_MAX;
+		}
+		for (int c = 0; c < p->candidates; c++) {
+			int at = l * p->candidates + c;
+			double cells = ceil(p->cost[at] / most * CELLS);
+			for (int k = p->allowed[at] && cells <= CELLS ? (int)cells : CELLS + 1; k <= CELLS; k++)
+				if (least[k - (int)cells] + p->noise[at] < next[k]) {
+					next[k] = least[k - (int)cells] + p->noise[at];
+					take[k] = (uint8_t)c;
+				}
+		}
+		swap = least;
+		least = next;
+		next = swap;
+	}
+	bool ok = isfinite(least[CELLS]);
+	for (int l = p->layers - 1, k = CELLS; l >= 0 && ok; l--) {
+		choice[l] = taken[(size_t)l * (CELLS + 1) + (size_t)k];
+		k -= (int)ceil(p->cost[l * p->candidates + choice[l]] / most * CELLS);
+	}
+	free(least);
+	free(next);
+	free(taken);
+	return ok;
+}
+
 bool ig_mix_beats(const struct ig_mix_worth *b, const struct ig_mix_worth *a)
 {
 	if (isnan(b->loss))

@@ -27,6 +27,8 @@ void ig_mix_least(const struct ig_mix_problem *p, uint8_t *choice);
    least noise at its cost as far as moves of single layers go: of each layer the lower convex hull of its candidates. Room for layers * candidates; returns
    how many. */
 int ig_mix_path(const struct ig_mix_problem *p, struct ig_mix_move *moves);
+/* The mix of least noise whose cost is at most `most`, but for the rounding of costs to a 4096th of it; false: none is that cheap. */
+bool ig_mix_fit(const struct ig_mix_problem *p, double most, uint8_t *choice);
 /* Whether a is worth having only when b is not there: b costs and loses no more, and one of them less; of equals the one of less noise is better. A loss that
    is not a number is worse than any. */
 bool ig_mix_beats(const struct ig_mix_worth *b, const struct ig_mix_worth *a);

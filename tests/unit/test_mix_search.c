@@ -93,6 +93,33 @@ static void path_is_best(void **state)
 	}
 }
 
+/* The best of all 81 mixes for any limit: of a power of two the cells divide the costs exactly, of others what is found fits and is no better than that. */
+static void fit_is_best(void **state)
+{
+	(void)state;
+	uint32_t x = 11;
+	int found = 0;
+	for (int round = 0; round < 300; round++) {
+		struct tables t;
+		uint8_t choice[LAYERS];
+		double noise, cost, most = round % 2 ? 8 << round % 3 : 5 + 0.7 * (round % 40);
+		invent(&t, &x);
+		struct ig_mix_problem p = problem(&t);
+		if (!ig_mix_fit(&p, most, choice)) {
+			assert_true(isinf(least_noise(&t, most * 0.99)));
+			continue;
+		}
+		found++;
+		sums(&t, choice, &noise, &cost);
+		assert_true(cost <= most);
+		if (round % 2)
+			assert_true(noise == least_noise(&t, most));
+		else
+			assert_true(noise >= least_noise(&t, most) && noise <= least_noise(&t, most * 0.99));
+	}
+	assert_in_range(found, 150, 300);
+}
+
 static void ties(void **state)
 {
 	(void)state;
@@ -147,6 +174,6 @@ static void beats(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(path_is_best), cmocka_unit_test(ties), cmocka_unit_test(front), cmocka_unit_test(beats)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(path_is_best), cmocka_unit_test(fit_is_best), cmocka_unit_test(ties), cmocka_unit_test(front), cmocka_unit_test(beats)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
