@@ -8,6 +8,7 @@ struct conversion {
 	float inverse, rest; /* x / scale rounds and clamps as fma(x, inverse, x * rest) does for every x; inverse 0: only the division itself is exact */
 	struct ig_vec_pack pack;
 	int lanes;
+	enum ig_part part;
 };
 
 static float product(const struct conversion *c, float x)
@@ -31,7 +32,7 @@ static bool same_step(const struct conversion *c, int32_t k)
 /* A reciprocal of two parts, none negative (so that infinities stay), if all steps between the bounds agree with the division's. */
 static void invert(struct conversion *c, const struct ig_target *t)
 {
-	if (!t->triple || !(c->scale > 0x1p-60f && c->scale < 0x1p60f) || c->pack.hi - c->pack.lo > 255)
+	if (!t->triple || c->part != IG_PART_WHOLE || !(c->scale > 0x1p-60f && c->scale < 0x1p60f) || c->pack.hi - c->pack.lo > 255)
 		return;
 	double exact = 1 / (double)c->scale;
 	float high = (float)exact;
@@ -51,6 +52,26 @@ static kir_val divide(struct kir_builder *b, const struct conversion *c, kir_val
 		return kb_op2(b, KIR_DIV, x, kb_const_f(b, lanes, c->scale));
 	kir_val inverse = kb_const_f(b, lanes, c->inverse);
 	return c->rest ? kb_fma(b, x, inverse, kb_op2(b, KIR_MUL, x, kb_const_f(b, lanes, c->rest))) : kb_op2(b, KIR_MUL, x, inverse);
+}
+
+/* The byte of the 16-bit integer, in i32 lanes whose upper bytes may be anything; NaN is 0. */
+static kir_val part_of(struct kir_builder *b, const struct conversion *c, kir_val x)
+{
+	kir_val v = divide(b, c, x);
+	int lanes = kb_type(b, v).lanes;
+	struct kir_type ints = KIR_T(KIR_I32, lanes);
+	v = kb_select(b, kb_op2(b, KIR_CMPEQ, v, v), v, kb_const_f(b, lanes, 0));
+	v = kb_op2(b, KIR_FMAX, v, kb_const_f(b, lanes, -32768));
+	v = kb_op2(b, KIR_FMIN, v, kb_const_f(b, lanes, 32767));
+	v = kb_op1(b, KIR_RNE, ints, v);
+	return c->part == IG_PART_HIGH ? kb_op2(b, KIR_XOR, kb_shift(b, KIR_SHRS, v, 8), kb_const_i(b, ints, 128)) : v;
+}
+
+static void part_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
+{
+	const struct conversion *c = ctx;
+	kir_val x = part_of(b, c, ig_vec_load_f(b, &p->at[1], p->lanes, p->active, p->step[1]));
+	kb_store_n(b, kb_op1(b, KIR_TRUNC, KIR_T(KIR_I8, p->lanes), x), p->at[0], p->active);
 }
 
 static void quantize_body(struct kir_builder *b, const struct ig_piece *p, void *ctx)
@@ -120,8 +141,11 @@ static void planes_piece(struct kir_builder *b, const struct conversion *k, cons
 	struct kir_type t = KIR_T(KIR_I32, lanes);
 	kir_val all = -1;
 	for (int i = 0; i < c; i++, from.base += in->stride[1]) {
-		kir_val x = divide(b, k, ig_vec_load_f(b, &from, lanes, active, 1));
-		x = kb_op1(b, KIR_ZEXT, t, ig_vec_fpack(b, x, &k->pack));
+		kir_val x = ig_vec_load_f(b, &from, lanes, active, 1);
+		if (k->part == IG_PART_WHOLE)
+			x = kb_op1(b, KIR_ZEXT, t, ig_vec_fpack(b, divide(b, k, x), &k->pack));
+		else
+			x = kb_op2(b, KIR_AND, part_of(b, k, x), kb_const_i(b, t, 255));
 		x = i ? kb_shift(b, KIR_SHL, x, 8 * i) : x;
 		all = i ? kb_op2(b, KIR_OR, all, x) : x;
 	}
@@ -162,7 +186,8 @@ static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam
 	struct ig_nest nest;
 	if (!q || q->n != 1 || (q->dtype != IG_DT_U8 && q->dtype != IG_DT_S8) || ig_low_is_float(out) != to_float || ig_low_is_float(in) == to_float)
 		return ig_low_refuse(L, id, "it converts between float32 and bytes with one scale");
-	struct conversion c = {q->scale[0], 0, 0, {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes};
+	struct conversion c = {q->scale[0], 0, 0, {q->qmin, q->qmax, q->zero_point[0], true, false}, L->lanes, to_float ? IG_PART_WHOLE : ig_quantize_part(n)};
+	c.scale = c.part == IG_PART_HIGH ? c.scale / 256 : c.scale;
 	if (!to_float)
 		invert(&c, L->t);
 	struct kir_builder b = ig_low_func(L, id);
@@ -173,7 +198,8 @@ static bool convert(struct ig_lower *L, struct ig_nid id, const struct ig_qparam
 	ig_nest_init(&nest, out->type.rank, out->type.dim);
 	ig_nest_view(&nest, out);
 	ig_nest_view(&nest, in);
-	ig_nest_run(&b, &nest, to_float ? L->lanes : 4 * L->lanes, to_float ? dequantize_body : quantize_body, &c);
+	bool words = to_float || c.part != IG_PART_WHOLE;
+	ig_nest_run(&b, &nest, words ? L->lanes : 4 * L->lanes, to_float ? dequantize_body : words ? part_body : quantize_body, &c);
 	return true;
 }
 

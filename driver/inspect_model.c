@@ -28,7 +28,7 @@ static int64_t scales_of(const struct ig_graph *g, const struct ig_node *n, cons
 /* The type a layer's weights will have. */
 static enum ig_dtype weight_type(const struct ig_node *n, const struct ig_qconfig *q)
 {
-	if (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC)
+	if (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC || n->precision == IG_PREC_W8A16)
 		return IG_DT_S8;
 	if (n->precision != IG_PREC_STORED)
 		return IG_DT_F32;
@@ -43,7 +43,7 @@ static int64_t weight_bytes(const struct ig_session *s, const struct ig_graph *g
 	for (int i = 0; i < n->n_in; i++) {
 		const struct ig_tensor *t = operand_constant(g, n, i);
 		bool bias = i == 2 && ig_ops[n->op].quant == IG_QC_COMPUTE;
-		if (!t)
+		if (!t || (i == 1 && ig_reads_high_bytes(g, n))) /* the weights are the other half's */
 			continue;
 		enum ig_dtype dt = g->stage == IG_STAGE_QUANTIZED ? t->type.dtype : bias ? IG_DT_F32 : weight_type(n, config);
 		bytes += (ig_elems(&t->type) * ig_dtypes[dt].bits + 7) / 8;
@@ -122,7 +122,7 @@ static const char *observers(struct ig_arena *a, const struct ig_session *s, con
 	const struct ig_qconfig *q = ig_node_qconfig(s->qconfig, n);
 	if (n->precision == IG_PREC_STORED && q->mode == IG_MODE_WEIGHT_ONLY)
 		return ig_arena_printf(a, "weights %s%s", spec_text(a, &q->weight), q->weight.per_channel && !q->weight.group ? " per channel" : "");
-	if (n->precision != IG_PREC_INT8 && n->precision != IG_PREC_DYNAMIC)
+	if (n->precision != IG_PREC_INT8 && n->precision != IG_PREC_DYNAMIC && n->precision != IG_PREC_W8A16)
 		return "";
 	const char *act = spec_text(a, &q->act);
 	if (!has_macs(n))

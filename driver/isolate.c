@@ -133,7 +133,7 @@ static void cut_layers(struct ig_isolated *k, struct cut *c)
 			const struct ig_node *def = ig_def(q, n->in[i]);
 			if (k->fixed[n->in[i].i] || def->op == IG_OP_INPUT)
 				continue;
-			if (is_conversion(def->op)) { /* its own operand was cut off */
+			if (is_conversion(def->op) || ig_reads_high_bytes(q, def)) { /* its own operands were cut off */
 				all = all && whole[n->in[i].i];
 				continue;
 			}

@@ -315,7 +315,7 @@ static int count_int8(struct ig_session *s)
 	struct ig_context quiet = {.diag = s->diag, .qconfig = s->qconfig};
 	int n = s->given && !ig_pass_fold_qdq(g, &quiet) ? -1 : 0;
 	for (struct ig_nid id = ig_first(g); n >= 0 && g->stage == IG_STAGE_FLOAT && id.i >= 0; id = ig_next(g, id))
-		n += ig_node(g, id)->precision == IG_PREC_INT8 && !ig_convert_done(g, ig_node(g, id));
+		n += (ig_node(g, id)->precision == IG_PREC_INT8 || ig_node(g, id)->precision == IG_PREC_W8A16) && !ig_convert_done(g, ig_node(g, id));
 	if (s->given)
 		ig_graph_free(g);
 	return n;

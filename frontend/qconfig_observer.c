@@ -12,10 +12,10 @@ const char *ig_qconfig_near(struct ig_qconfig_reader *r, const char *name, const
 struct spec {
 	struct ig_qspec *q;
 	bool is_weight;
-	bool has_min, has_max, has_scale, has_group;
+	bool has_min, has_max, has_scale, has_group, has_scheme;
 };
 
-static const char *const act_types[] = {"u8", "s8"}, *const weight_types[] = {"s8", "s4"};
+static const char *const act_types[] = {"u8", "s8", "s16"}, *const weight_types[] = {"s8", "s4"};
 
 static bool is_among(const char *s, const char *const *words, int n)
 {
@@ -35,7 +35,7 @@ static bool read_type(struct ig_qconfig_reader *r, const struct ast_expr *e, str
 		s->q->dtype = dt;
 	else
 		ig_error(r->diag, e->loc, "%s of %s are not supported yet; %s", s->is_weight ? "weights" : "activations", e->s,
-		         s->is_weight ? "weights are s8 or s4" : "activations are u8 or s8");
+		         s->is_weight ? "weights are s8 or s4" : "activations are u8, s8 or s16");
 	return true;
 }
 
@@ -45,6 +45,7 @@ static bool read_scheme(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 		if (strcmp(e->s, ig_scheme_names[i]) == 0) {
 			*ok = !s->is_weight || i != IG_SCHEME_AFFINE;
 			s->q->scheme = (enum ig_scheme)i;
+			s->has_scheme = true;
 			if (!*ok)
 				ig_error(r->diag, e->loc, "weights have no zero point; they are symmetric or power_of_two");
 			return true;
@@ -54,7 +55,7 @@ static bool read_scheme(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 
 static bool read_option(struct ig_qconfig_reader *r, const struct ast_expr *e, struct spec *s)
 {
-	static const char *const options[] = {"u8", "s8", "s4", "per_channel", "per_tensor", "reduce_range", "affine", "symmetric", "power_of_two"};
+	static const char *const options[] = {"u8", "s8", "s4", "s16", "per_channel", "per_tensor", "reduce_range", "affine", "symmetric", "power_of_two"};
 	bool ok = true;
 	if (e->kind != AST_NAME) {
 		ig_error(r->diag, e->loc, "an option of an observer is a word: minmax(s8, per_channel)");
@@ -160,6 +161,24 @@ static bool check_fixed(struct ig_qconfig_reader *r, const struct ast_expr *e, c
 	return s->has_scale && s->q->zero_point >= qmin && s->q->zero_point <= qmax;
 }
 
+/* Activations in 16 bits: one step, all integers, zero at zero. */
+static bool check_wide(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct spec *s)
+{
+	struct ig_qspec *q = s->q;
+	bool of_8_bits = q->observer == IG_OBS_HISTOGRAM || q->observer == IG_OBS_MSE || q->observer == IG_OBS_ENTROPY;
+	if (!s->has_scheme)
+		q->scheme = IG_SCHEME_SYMMETRIC;
+	if (of_8_bits)
+		ig_error(r->diag, e->loc, "%s weighs rounding to 8 bits against clipping; s16 takes minmax, moving_average, percentile or fixed", e->s);
+	else if (q->scheme == IG_SCHEME_AFFINE || q->zero_point != 0)
+		ig_error(r->diag, e->loc, "activations of s16 have no zero point; they are symmetric or power_of_two");
+	else if (q->limited || q->reduce_range)
+		ig_error(r->diag, e->loc, "activations of s16 use all its values; quant_min, quant_max and reduce_range are of u8 and s8");
+	else
+		return true;
+	return false;
+}
+
 static bool check(struct ig_qconfig_reader *r, const struct ast_expr *e, struct spec *s)
 {
 	struct ig_qspec *q = s->q;
@@ -173,6 +192,8 @@ static bool check(struct ig_qconfig_reader *r, const struct ast_expr *e, struct 
 		ig_error(r->diag, e->loc, "a symmetric scheme with reduce_range has its zero point, 128, outside of its values; take s8, or quant_min and quant_max");
 		return false;
 	}
+	if (q->dtype == IG_DT_S16 && !check_wide(r, e, s))
+		return false;
 	q->narrow = q->narrow && !q->limited && !q->reduce_range && q->dtype == IG_DT_S8;
 	return true;
 }

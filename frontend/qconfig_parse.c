@@ -73,6 +73,14 @@ static bool check_weights(struct ig_qconfig_reader *r, const struct ast_expr *e,
 	return ok;
 }
 
+static bool check_activations(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
+{
+	bool ok = q->mode != IG_MODE_STATIC || q->act.dtype != IG_DT_S16 || !q->requantize_fixed;
+	if (!ok)
+		ig_error(r->diag, e->loc, "requantize: fixed is for activations of 8 bits; layers with s16 give float32");
+	return ok;
+}
+
 /* At run time there is the range of one tensor: from its least to its greatest value. */
 static bool check_dynamic(struct ig_qconfig_reader *r, const struct ast_expr *e, const struct ig_qconfig *q)
 {
@@ -106,7 +114,7 @@ static bool read_config(struct ig_qconfig_reader *r, const struct ast_expr *e, s
 			q->mode = (enum ig_mode)i;
 			if (q->mode == IG_MODE_DYNAMIC)
 				q->act = ig_qconfig_preset("default_dynamic")->act;
-			return read_mode(r, e, q) && check_weights(r, e, q) && check_dynamic(r, e, q);
+			return read_mode(r, e, q) && check_weights(r, e, q) && check_activations(r, e, q) && check_dynamic(r, e, q);
 		}
 	const struct ig_qconfig *preset = ig_qconfig_preset(e->s);
 	bool skip = strcmp(e->s, "skip") == 0;

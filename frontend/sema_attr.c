@@ -17,6 +17,7 @@ static const struct {
 	{IG_A_MODE, IG_OP_RESIZE, {"nearest", "linear"}},
 	{IG_A_MODE, IG_OP_DEPTH_TO_SPACE, {"dcr", "crd"}},
 	{IG_A_COORDINATE, IG_OP_COUNT, {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners", "tf_half_pixel"}},
+	{IG_A_PART, IG_OP_COUNT, {"high", "low"}},
 	{IG_A_NEAREST_MODE, IG_OP_COUNT, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}},
 	{IG_A_DIRECTION, IG_OP_COUNT, {"forward", "reverse", "bidirectional"}},
 	{IG_A_APPROXIMATE, IG_OP_COUNT, {"none", "tanh"}},

@@ -207,3 +207,15 @@ int64_t ig_node_macs(const struct ig_graph *g, const struct ig_node *n)
 	ig_conv_geometry(g, n, &c);
 	return c.n * c.oc * c.oh * c.ow * c.kh * c.kw * (c.ic / c.groups);
 }
+
+enum ig_part ig_quantize_part(const struct ig_node *n)
+{
+	const char *part = ig_attr_str(n, IG_A_PART, "");
+	return strcmp(part, "high") == 0 ? IG_PART_HIGH : strcmp(part, "low") == 0 ? IG_PART_LOW : IG_PART_WHOLE;
+}
+
+bool ig_reads_high_bytes(const struct ig_graph *g, const struct ig_node *n)
+{
+	const struct ig_node *from = n->n_in ? ig_def(g, n->in[0]) : n;
+	return ig_ops[n->op].quant == IG_QC_COMPUTE && from->op == IG_OP_QUANTIZE && ig_quantize_part(from) == IG_PART_HIGH;
+}

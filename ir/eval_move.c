@@ -109,7 +109,10 @@ void ig_eval_quantize(struct ig_eval *e)
 	const struct ig_qparam *q = e->qy;
 	const float *x = e->in[0]->data;
 	int64_t n = ig_elems(&e->out->type), run = run_of(q, &e->out->type);
-	for (int64_t i = 0; i < n; i++) {
+	enum ig_part part = ig_quantize_part(e->n);
+	for (int64_t i = 0; i < n && part != IG_PART_WHOLE; i++)
+		((uint8_t *)e->out->data)[i] = (uint8_t)(part == IG_PART_HIGH ? ig_quantize_high(x[i], q->scale[0] / 256) : ig_quantize_low(x[i], q->scale[0]));
+	for (int64_t i = 0; i < n && part == IG_PART_WHOLE; i++) {
 		int64_t c = i / run % q->n;
 		set_int(e->out, i, ig_quantize(x[i], q->scale[c], q->zero_point[c], q->qmin, q->qmax));
 	}

@@ -112,6 +112,7 @@ enum ig_precision {
 	IG_PREC_INT8,
 	IG_PREC_STORED, /* float32 with weights stored in fewer bits */
 	IG_PREC_DYNAMIC, /* float32 in and out, integers between them: the input is quantized at run time */
+	IG_PREC_W8A16,  /* weights s8, the input in 16 bits as two bytes, the result float32 */
 	IG_PREC_COUNT
 };
 extern const char *const ig_precision_names[IG_PREC_COUNT];
@@ -221,6 +222,11 @@ void ig_attr_set_str(struct ig_graph *g, struct ig_nid n, enum ig_attr_id id, co
 void ig_attr_unset(struct ig_graph *g, struct ig_nid n, enum ig_attr_id id);
 void ig_node_absorb(struct ig_graph *g, struct ig_nid into, struct ig_nid from); /* adds from's name and its absorbed names */
 
+/* What a quantize node writes: the integer, or one byte of a 16-bit integer. */
+enum ig_part { IG_PART_WHOLE, IG_PART_HIGH, IG_PART_LOW };
+enum ig_part ig_quantize_part(const struct ig_node *n);
+/* The half of a w8a16 layer that multiplies the high bytes; the other half has the layer's name and adds this one's result. */
+bool ig_reads_high_bytes(const struct ig_graph *g, const struct ig_node *n);
 /* Resolved geometry of conv-like and pool nodes (x [N,C,H,W]); fills from attributes, weight and types. */
 struct ig_conv_geom {
 	int64_t n, ic, ih, iw, oc, oh, ow, kh, kw, sh, sw, dh, dw, groups;

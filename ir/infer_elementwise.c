@@ -123,6 +123,23 @@ bool ig_infer_softmax(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, s
 	return ig_infer_axis(g, id, -1, out->rank, &axis, d);
 }
 
+/* One byte of a 16-bit integer: u8 with the step that a unit of the byte stands for. */
+static bool check_part(const struct ig_graph *g, const struct ig_node *n, struct ig_diag *d)
+{
+	const struct ig_type *t = ig_vtype(g, n->out[0]);
+	const struct ig_qparam *q = ig_qparam(g, t->q);
+	enum ig_part part = ig_quantize_part(n);
+	if (g->stage != IG_STAGE_QUANTIZED)
+		ig_error(d, n->loc, "quantize '%s': part: is of quantized graphs; the preset w8a16 makes it", n->name);
+	else if (part == IG_PART_WHOLE)
+		ig_error(d, n->loc, "quantize '%s': part: takes high or low", n->name);
+	else if (t->dtype != IG_DT_U8 || q->n != 1 || q->zero_point[0] != (part == IG_PART_HIGH ? 128 : 0) || q->qmin != 0 || q->qmax != 255)
+		ig_error(d, n->loc, "quantize '%s': the high byte is u8 with one scale and zero point 128, the low byte with zero point 0", n->name);
+	else
+		return true;
+	return false;
+}
+
 bool ig_infer_quantize(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
 {
 	const struct ig_node *n = ig_node(g, id);
@@ -135,7 +152,7 @@ bool ig_infer_quantize(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, 
 		ig_error(d, n->loc, "quantize '%s' needs the parameters of its result (scale and zero point)", n->name);
 		return false;
 	}
-	return true;
+	return ig_attr_str(n, IG_A_PART, NULL) ? check_part(g, n, d) : true;
 }
 
 bool ig_infer_dequantize(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)

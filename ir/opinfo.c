@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const char *const ig_precision_names[IG_PREC_COUNT] = {"unset", "float", "int8", "stored", "dynamic"};
+const char *const ig_precision_names[IG_PREC_COUNT] = {"unset", "float", "int8", "stored", "dynamic", "w8a16"};
 
 const struct ig_dtype_info ig_dtypes[IG_DT_COUNT] = {
 #define D(e, text, bits, is_float, is_signed) {text, bits, is_float, is_signed},

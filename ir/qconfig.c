@@ -32,9 +32,10 @@ static const struct {
     {"onednn", {TORCH(IG_OBS_HISTOGRAM, false, IG_OBS_MINMAX, true), .fixed_ranges = true}},
     {"default_qat", {TORCH(IG_OBS_MOVING_AVERAGE, true, IG_OBS_MOVING_AVERAGE, false), .bias_float32 = true, .fixed_ranges = true}},
     {"default_dynamic", {.mode = IG_MODE_DYNAMIC, TORCH(IG_OBS_MINMAX, false, IG_OBS_MINMAX, false)}},
+    {"w8a16", {.act = {.dtype = IG_DT_S16, .observer = IG_OBS_MINMAX, .scheme = IG_SCHEME_SYMMETRIC, COMMON}, .weight = WEIGHT(IG_OBS_MINMAX, true, true)}},
     {"float16_dynamic", {.mode = IG_MODE_FLOAT16, TORCH(IG_OBS_MINMAX, false, IG_OBS_MINMAX, false)}},
 };
-static const char *const preset_names[] = {"default", "fbgemm", "x86", "qnnpack", "onednn", "default_qat", "default_dynamic", "float16_dynamic"};
+static const char *const preset_names[] = {"default", "fbgemm", "x86", "qnnpack", "onednn", "default_qat", "default_dynamic", "float16_dynamic", "w8a16"};
 
 void ig_qspec_limits(const struct ig_qspec *q, int32_t *qmin, int32_t *qmax)
 {

@@ -245,6 +245,9 @@ static const char *number_of(struct ig_onnx_export *x, const struct ig_node *n)
 	case IG_OP_FLATTEN: return reshape(x, n);
 	case IG_OP_TRANSPOSE: return transpose(x, n);
 	case IG_OP_QUANTIZE:
+		if (ig_quantize_part(n) != IG_PART_WHOLE)
+			return NULL;
+		return ig_ox_in(x, n, 0);
 	case IG_OP_DEQUANTIZE:
 	case IG_OP_REQUANTIZE: return ig_ox_in(x, n, 0);
 	default: return NULL;
@@ -256,6 +259,10 @@ bool ig_ox_op(struct ig_onnx_export *x, const struct ig_node *n)
 	const char *mode = ig_op_has_attr(n->op, IG_A_MODE) ? ig_attr_str(n, IG_A_MODE, "constant") : "constant", *y = NULL;
 	if (n->n_out == 1 && strcmp(mode, "constant") == 0)
 		y = number_of(x, n);
+	if (!y && n->op == IG_OP_QUANTIZE) {
+		ig_error(x->diag, n->loc, "value '%s': activations of 16 bits (w8a16) are not exported to ONNX", n->name);
+		return false;
+	}
 	if (!y) {
 		ig_error(x->diag, n->loc, "layer '%s': %s is not exported to ONNX", n->name, ig_ops[n->op].name);
 		return false;

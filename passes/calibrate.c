@@ -86,7 +86,7 @@ static double averaging(const struct ig_graph *g, const struct ig_qconfig_map *m
 		bool touches = n->out[0].i == v.i;
 		for (int i = 0; i < n->n_in; i++)
 			touches = touches || n->in[i].i == v.i;
-		if (!touches || n->precision != IG_PREC_INT8)
+		if (!touches || (n->precision != IG_PREC_INT8 && n->precision != IG_PREC_W8A16))
 			continue;
 		const struct ig_qconfig *q = ig_node_qconfig(m, n);
 		if (q->act.observer == IG_OBS_MOVING_AVERAGE)

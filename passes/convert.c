@@ -62,30 +62,32 @@ static bool own_qparam(struct ig_convert *k, struct ig_vid v, struct ig_qid *out
 	return true;
 }
 
-/* A conversion of v before node `user` (IG_NONODE: at the end), shared when it exists. */
-static struct ig_vid copy_of(struct ig_convert *k, enum ig_op op, struct ig_vid v, struct ig_qid q, struct ig_nid user)
+struct ig_vid ig_convert_copy(struct ig_convert *k, enum ig_op op, enum ig_part part, struct ig_vid v, struct ig_qid q, struct ig_nid user)
 {
+	static const char *const parts[] = {NULL, "high", "low"};
 	struct ig_graph *g = k->g;
 	for (int i = 0; i < k->copies.n; i++) {
 		const struct ig_copy *c = &k->copies.v[i];
-		if (c->op == op && c->from.i == v.i && ig_qparam_equal(ig_qparam(g, ig_vtype(g, c->to)->q), ig_qparam(g, q)))
+		if (c->op == op && c->part == part && c->from.i == v.i && ig_qparam_equal(ig_qparam(g, ig_vtype(g, c->to)->q), ig_qparam(g, q)))
 			return c->to;
 	}
-	const char *name = ig_arena_printf(g->arena, "%s.%s", ig_value(g, v)->name, ig_ops[op].name);
+	const char *name = ig_arena_printf(g->arena, "%s.%s", ig_value(g, v)->name, part ? parts[part] : ig_ops[op].name);
 	struct ig_loc loc = ig_def(g, v)->loc;
 	struct ig_nid id = ig_graph_add_before(g, user, op, name, loc, &v, 1);
-	struct ig_copy c = {op, v, ig_node(g, id)->out[0]};
+	struct ig_copy c = {op, part, v, ig_node(g, id)->out[0]};
 	struct ig_type type = *ig_vtype(g, v);
 	type.dtype = q.i < 0 ? IG_DT_F32 : ig_qparam(g, q)->dtype;
 	type.q = q;
 	ig_value(g, c.to)->type = type;
+	if (part)
+		ig_attr_set_str(g, id, IG_A_PART, parts[part]);
 	ig_vec_push(&k->copies, c);
 	return c.to;
 }
 
 static struct ig_vid as_f32(struct ig_convert *k, struct ig_vid v, struct ig_nid user)
 {
-	return v.i < k->n_values && k->is_u8[v.i] ? copy_of(k, IG_OP_DEQUANTIZE, v, IG_NOQ, user) : v;
+	return v.i < k->n_values && k->is_u8[v.i] ? ig_convert_copy(k, IG_OP_DEQUANTIZE, IG_PART_WHOLE, v, IG_NOQ, user) : v;
 }
 
 /* The u8 form of an operand, with parameters `want` (IG_NOQ: whatever it has or its statistics give). */
@@ -99,7 +101,7 @@ static bool as_u8(struct ig_convert *k, struct ig_vid v, struct ig_qid want, str
 	struct ig_qid has = ig_vtype(g, v)->q;
 	if (has.i >= 0) {
 		bool same = want.i < 0 || ig_qparam_equal(ig_qparam(g, has), ig_qparam(g, want));
-		*out = same ? v : copy_of(k, IG_OP_REQUANTIZE, v, want, user);
+		*out = same ? v : ig_convert_copy(k, IG_OP_REQUANTIZE, IG_PART_WHOLE, v, want, user);
 		return true;
 	}
 	const struct ig_qconfig *q = ig_node_qconfig(k->c->qconfig, n);
@@ -108,7 +110,7 @@ static bool as_u8(struct ig_convert *k, struct ig_vid v, struct ig_qid want, str
 		if (!ok)
 			return false;
 	}
-	*out = copy_of(k, IG_OP_QUANTIZE, v, want, user);
+	*out = ig_convert_copy(k, IG_OP_QUANTIZE, IG_PART_WHOLE, v, want, user);
 	return true;
 }
 
@@ -197,15 +199,17 @@ static bool convert_all(struct ig_convert *k)
 		}
 		if (k->done[id.i])
 			continue;
-		bool stored = (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && ig_convert_has_weights(g, n);
-		if (ig_is_layer(n) && !stored)
+		bool weights = ig_ops[n->op].quant == IG_QC_COMPUTE && ig_convert_has_weights(g, n);
+		bool stored = (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && weights, wide = n->precision == IG_PREC_W8A16 && weights;
+		struct ig_vid x = n->n_in ? n->in[0] : IG_NOVAL;
+		if (ig_is_layer(n) && !stored && !wide)
 			n->precision = IG_PREC_FLOAT;
 		for (int i = 0; n->op != IG_OP_DEQUANTIZE && i < n->n_in; i++) {
 			struct ig_vid v = as_f32(k, ig_node(g, id)->in[i], id);
 			n = ig_node(g, id);
 			n->in[i] = v;
 		}
-		if (stored && !ig_convert_stored(k, id))
+		if ((stored && !ig_convert_stored(k, id)) || (wide && !ig_convert_wide(k, id, x)))
 			return false;
 	}
 	for (int i = 0; i < g->n_outputs; i++)

@@ -1,5 +1,5 @@
-/* Conversion in four files: convert_plan.c decides which nodes run in int8 and which values are u8, convert_weights.c quantizes constants,
-   convert_stored.c stores weights of float32 layers in fewer bits,
+/* Conversion in five files: convert_plan.c decides which nodes run in int8 and which values are u8, convert_weights.c quantizes constants,
+   convert_stored.c stores weights of float32 layers in fewer bits, convert_wide.c makes layers with 16-bit activations,
    convert.c rewrites the graph. */
 #ifndef IG_PASSES_CONVERT_H
 #define IG_PASSES_CONVERT_H
@@ -8,6 +8,7 @@
 
 struct ig_copy { /* a conversion of a value that other readers may share */
 	enum ig_op op;
+	enum ig_part part;
 	struct ig_vid from, to;
 };
 /* Tables are indexed by the nodes and values that were there when conversion began (n_values of them). */
@@ -59,6 +60,10 @@ bool ig_weight_runs_of(const struct ig_node *n, const struct ig_tensor *w, const
 void ig_weight_run(const struct ig_weight_runs *r, int64_t s, int64_t *from, int64_t *to);
 /* Weights of a float32 layer to the type they are stored in; false after a diagnostic. */
 bool ig_convert_stored(struct ig_convert *k, struct ig_nid id);
+/* A layer with weights and 16-bit activations: weights s8, the input's high and low bytes; `x` is what its operand was before it became float32. */
+bool ig_convert_wide(struct ig_convert *k, struct ig_nid id, struct ig_vid x);
+/* A conversion of v before node `user` (IG_NONODE: at the end), shared when it exists. */
+struct ig_vid ig_convert_copy(struct ig_convert *k, enum ig_op op, enum ig_part part, struct ig_vid v, struct ig_qid q, struct ig_nid user);
 /* u8 parameters of a constant operand, from its own data. */
 bool ig_convert_constant_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qconfig *q, struct ig_loc loc, struct ig_qid *out);
 #endif

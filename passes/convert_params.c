@@ -7,8 +7,10 @@ struct ig_qid ig_activation_qparam(struct ig_graph *g, const struct ig_qspec *sp
 	int32_t zp, qmin, qmax, offset = ig_dtypes[spec->dtype].is_signed ? 128 : 0;
 	float scale;
 	ig_qspec_limits(spec, &qmin, &qmax);
+	if (spec->dtype == IG_DT_S16) /* of a pair of bytes, that convert_wide.c makes */
+		offset = 0;
 	ig_qspec_params(spec, lo, hi, &scale, &zp);
-	return ig_graph_qparam1(g, IG_DT_U8, scale, zp + offset, qmin + offset, qmax + offset);
+	return ig_graph_qparam1(g, spec->dtype == IG_DT_S16 ? IG_DT_S16 : IG_DT_U8, scale, zp + offset, qmin + offset, qmax + offset);
 }
 
 struct ig_qspec ig_result_qspec(const struct ig_qconfig *q, enum ig_op op)

@@ -207,7 +207,7 @@ static void list_layers(struct gptq *p)
 		const struct ig_tensor *q = ig_op_is_conv_like(n->op) ? ig_const_data(p->g, n->in[1]) : NULL, *w;
 		const struct ig_qparam *qp = q ? ig_qparam(p->g, q->type.q) : NULL;
 		struct ig_nid f = qp && !qp->fixed && (q->type.dtype == IG_DT_S8 || q->type.dtype == IG_DT_S4) ? ig_graph_find(p->flt, n->name) : IG_NONODE;
-		if (f.i < 0 || !ig_op_is_conv_like(ig_node(p->flt, f)->op) || !ig_gram_possible(p->flt, ig_node(p->flt, f)))
+		if (f.i < 0 || n->precision == IG_PREC_W8A16 || !ig_op_is_conv_like(ig_node(p->flt, f)->op) || !ig_gram_possible(p->flt, ig_node(p->flt, f)))
 			continue;
 		w = ig_const_data(p->flt, ig_node(p->flt, f)->in[1]);
 		if (w->type.dtype != IG_DT_F32 || !ig_type_same_shape(&w->type, &q->type))

@@ -213,6 +213,8 @@ static enum ig_precision precision_of(const struct ig_node *n, const struct ig_q
 	enum ig_op op = n->op;
 	if (q->skip || ig_ops[op].quant == IG_QC_NONE)
 		return IG_PREC_FLOAT;
+	if (q->mode == IG_MODE_STATIC && q->act.dtype == IG_DT_S16)
+		return ig_ops[op].quant == IG_QC_COMPUTE ? IG_PREC_W8A16 : IG_PREC_FLOAT;
 	if (q->mode == IG_MODE_STATIC)
 		return IG_PREC_INT8;
 	if (q->mode == IG_MODE_DYNAMIC)

@@ -42,6 +42,8 @@ bool ig_layer_pair_of(const struct ig_graph *g, struct ig_nid id, const struct i
 	*l = (struct ig_layer_pair){.node = id, .flt = ig_op_is_conv_like(n->op) ? ig_graph_find(flt, n->name) : IG_NONODE};
 	if (l->flt.i < 0 || !ig_op_is_conv_like((f = ig_node(flt, l->flt))->op))
 		return false;
+	if (n->precision == IG_PREC_W8A16) /* two nodes, of which none has the layer's input */
+		return false;
 	const struct ig_tensor *q = ig_const_data(g, n->in[1]);
 	const struct ig_qparam *qx = ig_qparam(g, ig_vtype(g, n->in[0])->q);
 	l->w = ig_const_data(flt, f->in[1]);

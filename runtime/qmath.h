@@ -84,6 +84,10 @@ static inline float ig_dynamic_scale(float lo, float hi, float levels)
 }
 static inline int32_t ig_dynamic_zero(float lo, float s, float levels) { return ig_rne(ig_fmin(ig_fmax(0.0f - lo / s, 0.0f), levels)); }
 
+/* The two bytes of x / scale as a 16-bit integer q, so that q = 256 * (high - 128) + low. */
+static inline int32_t ig_quantize_high(float x, float scale) { return (ig_quantize(x, scale, 0, -32768, 32767) + 32768) >> 8; }
+static inline int32_t ig_quantize_low(float x, float scale) { return (ig_quantize(x, scale, 0, -32768, 32767) + 32768) & 255; }
+
 static inline float ig_dequantize(int32_t q, float scale, int32_t zp) { return (float)(q - zp) * scale; }
 
 /* m of conv-like operators: (s_x * s_w) / s_y, in this order. */

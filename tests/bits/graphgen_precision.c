@@ -19,6 +19,12 @@ const char *bits_precision(struct bits_random *r, const struct ig_graph *g, cons
 	*q = *ig_qconfig_preset("default");
 	if (!ig_op_is_conv_like(n->op))
 		return "default";
+	if (bits_pick(r, 4) == 0) {
+		*q = *ig_qconfig_preset("w8a16");
+		q->act.scheme = bits_pick(r, 3) ? IG_SCHEME_SYMMETRIC : IG_SCHEME_POWER_OF_TWO;
+		q->weight.per_channel = bits_pick(r, 3) != 0;
+		return "w8a16";
+	}
 	q->mode = modes[bits_pick(r, IG_COUNTOF(modes))];
 	if (q->mode == IG_MODE_DYNAMIC) {
 		q->act = ig_qconfig_preset("default_dynamic")->act;

@@ -1,7 +1,7 @@
 quantize {
   default static(activations: minmaxx(u8))
   default static(activations: 3)
-  default static(activations: minmax(s16))
+  default static(activations: minmax(i32))
   default static(weights: minmax(u8))
   default static(weights: histogram(s8))
   default static(activations: minmax(u8, per_channel))

@@ -270,7 +270,13 @@ class Maker:
         x = self.choose(self.values())
         q = self.g.value[x][1]
         if q is None:
-            self.g.node("quantize", [x], {}, self.q_for(self.g.value[x][0]))
+            q = self.q_for(self.g.value[x][0])
+            if self.chance(0.3):
+                part = self.pick("high", "low")
+                fine = F(q.scale / F(self.pick(128, 1024) if part == "high" else self.pick(1, 16)))
+                self.g.node("quantize", [x], {"part": part}, Q("u8", fine * F(256) if part == "high" else fine, 128 if part == "high" else 0))
+            else:
+                self.g.node("quantize", [x], {}, q)
         elif self.chance(0.4):
             self.g.node("requantize", [x], {}, self.q_for(self.real(x)))
         else:

@@ -69,6 +69,14 @@ def quantize(x, q):
     return pack(np.where(np.isnan(v), F(0), v), q)
 
 
+def quantize_part(x, q, part):
+    """A byte of the 16-bit integer whose step is the low byte's."""
+    scale = q.scale / F(256) if part == "high" else q.scale
+    v = np.asarray(x, F) / scale
+    n = rne(fmin(fmax(np.where(np.isnan(v), F(0), v), F(-32768)), F(32767))).astype(np.int64)
+    return ((n >> 8) + 128 if part == "high" else n & 255).astype(np.uint8)
+
+
 def ints(x, q):
     return x.astype(np.int64) - q.zero
 
@@ -461,7 +469,7 @@ def evaluate(op, attrs, ins, qy):
             "concat": lambda: concat(attrs, ins, qy), "max_pool2d": lambda: max_pool(attrs, x), "softmax": lambda: softmax(attrs, ins, qy),
             "normalize": lambda: normalize(attrs, ins, qy), "batch_norm": lambda: batch_norm(attrs, ins), "pad": lambda: pad(attrs, ins, qy),
             "slice": lambda: slice_(attrs, x), "flatten": lambda: flatten(attrs, x), "reshape": lambda: x.reshape(attrs["shape"]),
-            "transpose": lambda: x.transpose(attrs.get("perm")), "quantize": lambda: quantize(x, qy), "dequantize": lambda: dequantize(x, qx),
+            "transpose": lambda: x.transpose(attrs.get("perm")), "quantize": lambda: quantize_part(x, qy, attrs["part"]) if "part" in attrs else quantize(x, qy), "dequantize": lambda: dequantize(x, qx),
             "requantize": lambda: quantize(dequantize(x, qx), qy), "observe": lambda: x,
         }
         return simple[op]()

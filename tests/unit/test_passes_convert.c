@@ -269,6 +269,35 @@ static void test_float_between(void **state)
 	ig_graph_free(f);
 }
 
+/* 16-bit activations: beside the same weights on float32 only their rounding is left, far below what 8 bits leave (2^-9 of a range for each layer). */
+static void test_w8a16(void **state)
+{
+	(void)state;
+	struct ig_graph *g = residual_model(), *h = ig_graph_clone(g), *f;
+	struct ig_qconfig_map *m = ig_qconfig_map_new(), *stored = ig_qconfig_map_new();
+	struct ig_rule r = {.kind = IG_RULE_DEFAULT, .config = *ig_qconfig_preset("w8a16"), .text = "w8a16"};
+	ig_vec_push(&m->rules, r);
+	r.config = *ig_qconfig_preset("default");
+	r.config.mode = IG_MODE_WEIGHT_ONLY;
+	ig_vec_push(&stored->rules, r);
+	quantize(g, m, &f);
+	quantize(h, stored, NULL);
+	assert_int_equal(layer(g, "conv2")->precision, IG_PREC_W8A16);
+	assert_int_equal(count_op(g, IG_OP_QUANTIZE), 6); /* two bytes each: x, conv1's result, flat */
+	assert_true(layer(g, "conv1.high")->in[1].i == layer(g, "conv1")->in[1].i); /* weights are there once */
+	float x[144];
+	for (int i = 0; i < 144; i++)
+		x[i] = (float)(4 * uniform() - 2);
+	double range = range_of(f, x);
+	assert_true(difference(h, g) > 0);
+	assert_true(difference(h, g) < range * 0x1p-13);
+	ig_graph_free(g);
+	ig_graph_free(h);
+	ig_graph_free(f);
+	ig_qconfig_map_free(m);
+	ig_qconfig_map_free(stored);
+}
+
 static void test_concat(void **state)
 {
 	(void)state;
@@ -463,7 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole),         cmocka_unit_test(test_weights),   cmocka_unit_test(test_zero_channel),
-	    cmocka_unit_test(test_skip),          cmocka_unit_test(test_mixed_readers), cmocka_unit_test(test_float_between), cmocka_unit_test(test_concat),
+	    cmocka_unit_test(test_skip),          cmocka_unit_test(test_mixed_readers), cmocka_unit_test(test_float_between), cmocka_unit_test(test_w8a16), cmocka_unit_test(test_concat),
 	    cmocka_unit_test(test_normalize),     cmocka_unit_test(test_constant_operand), cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_calibration_warnings), cmocka_unit_test(test_observed),
 	};

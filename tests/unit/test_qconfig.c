@@ -19,7 +19,7 @@ static void test_presets(void **state)
 		assert_false(q->skip);
 		assert_int_equal(q->act.bins, 2048);
 		assert_true(q->act.averaging == 0.01);
-		assert_int_equal(q->act.dtype, IG_DT_U8);
+		assert_int_equal(q->act.dtype, !strcmp(names[i], "w8a16") ? IG_DT_S16 : IG_DT_U8);
 		assert_int_equal(q->weight.dtype, IG_DT_S8);
 		assert_int_equal(q->weight.scheme, IG_SCHEME_SYMMETRIC);
 		assert_int_equal(q->weight.observer, !strcmp(names[i], "default_qat") ? IG_OBS_MOVING_AVERAGE : IG_OBS_MINMAX);
