@@ -23,7 +23,7 @@ bool ig_convert_qparam(struct ig_convert *k, struct ig_vid v, const struct ig_qc
 			ig_error(k->c->diag, loc, "`%s` was never seen with a finite value in calibration: it has no range", name);
 		return false;
 	}
-	if (k->ranges && spec.observer != IG_OBS_FIXED)
+	if (k->ranges && spec.observer != IG_OBS_FIXED && spec.dtype != IG_DT_S16) /* 16 bits leave nothing to choose */
 		ig_output_ranges_of(k->ranges, name, &spec, &lo, &hi);
 	*out = ig_activation_qparam(k->g, &spec, lo, hi);
 	return true;
