@@ -218,7 +218,7 @@ static bool directable(const struct ig_lower *L, struct ig_vid v)
 	return computed(L->g, v) && !placed(L, v) && !ig_graph_is_output(L->g, v);
 }
 
-static bool view_op(enum ig_op op) { return op == IG_OP_RESHAPE || op == IG_OP_FLATTEN || op == IG_OP_OBSERVE; }
+static bool view_op(enum ig_op op) { return op == IG_OP_RESHAPE || op == IG_OP_FLATTEN || op == IG_OP_OBSERVE || op == IG_OP_QUANT || op == IG_OP_DEQUANT; }
 
 static void direct_concat(struct ig_lower *L, const struct ig_node *n)
 {

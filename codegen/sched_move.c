@@ -56,6 +56,8 @@ static bool lower_reshape(struct ig_lower *L, struct ig_nid id)
 bool ig_lower_reshape(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
 bool ig_lower_flatten(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
 bool ig_lower_observe(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
+bool ig_lower_quant(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
+bool ig_lower_dequant(struct ig_lower *L, struct ig_nid n) { return lower_reshape(L, n); }
 
 bool ig_lower_transpose(struct ig_lower *L, struct ig_nid id)
 {

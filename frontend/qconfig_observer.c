@@ -205,6 +205,10 @@ bool ig_qconfig_observer(struct ig_qconfig_reader *r, const struct ast_expr *e, 
 		ig_error(r->diag, e->loc, "an observer is expected here: minmax, moving_average, histogram, mse, percentile, entropy or fixed");
 		return false;
 	}
+	if (strcmp(e->s, "recording") == 0) {
+		ig_error(r->diag, e->loc, "recording keeps values and gives no range, in PyTorch too; 'intaglio run --engine float --dump-tensors FOLDER' writes the values to look at");
+		return false;
+	}
 	int i = 0;
 	while (i < IG_OBS_COUNT && strcmp(ig_observer_names[i], e->s) != 0)
 		i++;

@@ -14,6 +14,8 @@ static void copy(struct ig_eval *e) { memcpy(e->out->data, e->in[0]->data, e->ou
 void ig_eval_reshape(struct ig_eval *e) { copy(e); }
 void ig_eval_flatten(struct ig_eval *e) { copy(e); }
 void ig_eval_observe(struct ig_eval *e) { copy(e); }
+void ig_eval_quant(struct ig_eval *e) { copy(e); }
+void ig_eval_dequant(struct ig_eval *e) { copy(e); }
 
 /* Result element (i0, i1, ...) comes from input element base + sum of i * step. */
 static void gather(struct ig_eval *e, int64_t base, const int64_t *step)

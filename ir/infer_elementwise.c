@@ -186,3 +186,16 @@ bool ig_infer_observe(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, s
 	*out = *ig_vtype(g, ig_node(g, id)->in[0]);
 	return true;
 }
+
+static bool infer_stub(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out)
+{
+	const struct ig_node *n = ig_node(g, id);
+	*out = *ig_vtype(g, n->in[0]);
+	if (out->dtype == IG_DT_F32)
+		return true;
+	ig_error(d, n->loc, "%s '%s' takes f32, not %s", ig_ops[n->op].name, n->name, ig_dtypes[out->dtype].name);
+	return false;
+}
+
+bool ig_infer_quant(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_stub(g, id, d, out); }
+bool ig_infer_dequant(struct ig_graph *g, struct ig_nid id, struct ig_diag *d, struct ig_type *out) { return infer_stub(g, id, d, out); }

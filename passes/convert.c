@@ -3,6 +3,7 @@
 #include "passes/convert.h"
 #include "ir/infer.h"
 #include "passes/match.h"
+#include "passes/rewrite.h"
 
 #include <stdlib.h>
 
@@ -182,6 +183,27 @@ static void drop_quantize(struct ig_graph *g, struct ig_nid id)
 	}
 }
 
+/* The stub of the source becomes the conversion itself. */
+static bool convert_quant(struct ig_convert *k, struct ig_nid id)
+{
+	struct ig_graph *g = k->g;
+	struct ig_vid y = ig_node(g, id)->out[0];
+	struct ig_qid q;
+	if (!own_qparam(k, y, &q))
+		return false;
+	ig_set_op(g, id, ig_vtype(g, ig_node(g, id)->in[0])->q.i >= 0 ? IG_OP_REQUANTIZE : IG_OP_QUANTIZE);
+	set_u8(k, y, q);
+	return true;
+}
+
+/* At the end, since what int8 layers read through a dequantize node of the source they read before it. */
+static void convert_dequants(struct ig_graph *g)
+{
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
+		if (ig_node(g, id)->op == IG_OP_DEQUANT && ig_vtype(g, ig_node(g, id)->in[0])->q.i >= 0)
+			ig_set_op(g, id, IG_OP_DEQUANTIZE);
+}
+
 static bool convert_all(struct ig_convert *k)
 {
 	struct ig_graph *g = k->g;
@@ -189,7 +211,7 @@ static bool convert_all(struct ig_convert *k)
 		next = ig_next(g, id);
 		struct ig_node *n = ig_node(g, id);
 		if (k->node_q[id.i]) {
-			if (!convert_node(k, id))
+			if (!(n->op == IG_OP_QUANT ? convert_quant(k, id) : convert_node(k, id)))
 				return false;
 			continue;
 		}
@@ -197,7 +219,8 @@ static bool convert_all(struct ig_convert *k)
 			drop_quantize(g, id);
 			continue;
 		}
-		if (k->done[id.i])
+		bool stub = n->op == IG_OP_DEQUANT && n->precision == IG_PREC_INT8 && k->is_u8[n->in[0].i];
+		if (k->done[id.i] || stub)
 			continue;
 		bool weights = ig_ops[n->op].quant == IG_QC_COMPUTE && ig_convert_has_weights(g, n);
 		bool stored = (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && weights, wide = n->precision == IG_PREC_W8A16 && weights;
@@ -214,6 +237,7 @@ static bool convert_all(struct ig_convert *k)
 	}
 	for (int i = 0; i < g->n_outputs; i++)
 		g->output[i] = as_f32(k, g->output[i], IG_NONODE);
+	convert_dequants(g);
 	return true;
 }
 

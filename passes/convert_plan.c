@@ -61,7 +61,7 @@ static bool may_run(const struct ig_convert *k, int32_t id)
 	case IG_QC_MOVE:
 		return true;
 	case IG_QC_NONE:
-		return false;
+		return n->op == IG_OP_QUANT;
 	}
 	return false;
 }
@@ -85,8 +85,11 @@ static void backwards(struct ig_convert *k, int32_t id)
 		wanted |= k->wants_q[n->out[i].i];
 		in_float |= k->wants_f[n->out[i].i];
 	}
-	if (n->op == IG_OP_QUANTIZE) { /* in the source: its reader's parameters are given */
+	bool asks = n->op == IG_OP_DEQUANT && n->precision == IG_PREC_INT8;
+	if (n->op == IG_OP_QUANTIZE || asks) { /* in the source: its reader's parameters are given */
 		mark_inputs(n, k->wants_q);
+	} else if (n->op == IG_OP_QUANT) {
+		mark_inputs(n, k->wants_f);
 	} else if (class == IG_QC_MOVE) {
 		backwards_move(k, n, wanted, in_float);
 	} else if (class == IG_QC_COMPUTE && k->node_q[id]) {
@@ -164,6 +167,7 @@ static void set_u8(struct ig_convert *k, int32_t id)
 			k->is_u8[n->out[i].i] = k->node_q[id];
 		break;
 	case IG_QC_NONE:
+		k->is_u8[y] = n->op == IG_OP_QUANT && k->node_q[id];
 		break;
 	}
 }

@@ -211,7 +211,8 @@ static bool report_idle(const struct ig_graph *g, const struct ig_matcher *t, in
 static enum ig_precision precision_of(const struct ig_node *n, const struct ig_qconfig *q)
 {
 	enum ig_op op = n->op;
-	if (q->skip || ig_ops[op].quant == IG_QC_NONE)
+	bool stub = op == IG_OP_QUANT || op == IG_OP_DEQUANT;
+	if (q->skip || (ig_ops[op].quant == IG_QC_NONE && !stub) || (stub && q->mode != IG_MODE_STATIC))
 		return IG_PREC_FLOAT;
 	if (q->mode == IG_MODE_STATIC && q->act.dtype == IG_DT_S16)
 		return ig_ops[op].quant == IG_QC_COMPUTE ? IG_PREC_W8A16 : IG_PREC_FLOAT;

@@ -580,6 +580,29 @@ def test_quantized_text(f):
 
 # ---- engines ----
 
+def test_stubs(f):
+    """quant and dequant: every engine the same bytes; in a model that stays in float the identity."""
+    body = "  h = {0}(tanh({1}(relu({0}(x)))))\n  y = {1}(mul(h, h))\n"
+    (f.path / "stubs.ig").write_text("model m(x: f32[1, 6]) -> (y: f32[1, 6]) {\n" + body.format("quant", "dequant") + "}\n")
+    (f.path / "plain.ig").write_text("model m(x: f32[1, 6]) -> (y: f32[1, 6]) {\n  h = tanh(relu(x))\n  y = mul(h, h)\n}\n")
+    (f.path / "skip.ig").write_text("quantize {\n  default skip\n}\n")
+    (f.path / "x").write_bytes(b"".join(struct.pack("<f", (i * 7919 % 257) / 64 - 2) for i in range(1200)))
+
+    def outputs(model, *options):
+        good(f.run("run", model, "--data", "x:f32", "-o", "out.npy", "--quiet", *options), f"run {model} {options}")
+        return npy(f.path / "out.npy")
+
+    calibrated = ("--calibration", "x:f32")
+    native = ["native"] if runs_native(f) else []
+    got = [outputs("stubs.ig", *calibrated, "--engine", engine) for engine in ("reference", "kir", *native)]
+    check(all(g == got[0] for g in got), "engines differ behind stubs")
+    check(got[0] != outputs("plain.ig", *calibrated), "stubs change nothing")
+    flt = [outputs(model, "--qconfig", "skip.ig", "--engine", engine) for model in ("stubs.ig", "plain.ig") for engine in ("float", "kir", *native)]
+    check(all(g == flt[0] for g in flt), "stubs of a float model are not the identity")
+    for name in ("stubs.ig", "plain.ig", "skip.ig", "x", "out.npy"):
+        (f.path / name).unlink()
+
+
 def test_engines_agree(f):
     """Outputs and every stored tensor: reference, kernel IR for each target, native."""
     def dump(engine, *more):

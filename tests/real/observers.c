@@ -5,8 +5,12 @@
      observe OBSERVER N COUNT   then N times COUNT floats, one sample each                       -> lo hi
      params TYPE SCHEME REDUCE QMIN QMAX LO HI   of a range; QMIN = QMAX: the type's limits      -> scale zp
      preset NAME N COUNT        as observe, with the preset's activations                        -> scale zp
+     of_range NAME LO HI        of a range, by the preset's activations                          -> scale zp
+     result OPERATION           of such results under PyTorch's presets                          -> scale zp
+     mode NAME                  of a preset                                                      -> its word
      weights NAME N COUNT       N channels of COUNT weights, quantized as the preset does        -> N scales (one when per tensor)
    Floats of arrays are binary, little endian. */
+#include "passes/convert.h"
 #include "passes/range.h"
 
 #include <stdlib.h>
@@ -87,6 +91,17 @@ static void preset(const char *name, long n, long count)
 	print_params(q, lo, hi);
 }
 
+static void result(const char *name)
+{
+	enum ig_op op;
+	if (!ig_op_find(name, &op))
+		IG_BUG("unknown operation %s", name);
+	const struct ig_qspec q = ig_result_qspec(ig_qconfig_preset("x86"), op);
+	if (q.observer != IG_OBS_FIXED)
+		IG_BUG("%s is not fixed", name);
+	print_params(&q, 0, 0);
+}
+
 static void weights(const char *name, long n, long count)
 {
 	const struct ig_qspec *q = &ig_qconfig_preset(name)->weight;
@@ -125,6 +140,12 @@ int main(void)
 			params(name, scheme, reduce, qmin, qmax, a, b);
 		} else if (sscanf(line, "preset %31s %ld %ld", name, &n, &count) == 3) {
 			preset(name, n, count);
+		} else if (sscanf(line, "of_range %31s %f %f", name, &a, &b) == 3) {
+			print_params(&ig_qconfig_preset(name)->act, a, b);
+		} else if (sscanf(line, "result %31s", name) == 1) {
+			result(name);
+		} else if (sscanf(line, "mode %31s", name) == 1) {
+			printf("%s\n", ig_mode_names[ig_qconfig_preset(name)->mode]);
 		} else if (sscanf(line, "weights %31s %ld %ld", name, &n, &count) == 3) {
 			weights(name, n, count);
 		} else {

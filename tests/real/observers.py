@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Observers against torch.ao's on the same tensors: minmax, moving_average, per-channel and symmetric schemes give equal scale and zero point; the
-histogram search, fed torch's own histogram, gives equal ranges; from the data on, where the histograms differ, an error no larger than torch's.
+"""Observers and presets against torch.ao's on the same tensors: minmax, moving_average, fixed, per-channel and symmetric schemes give equal scale and zero point; the
+histogram search, fed torch's own histogram, gives equal ranges; from the data on, where the histograms differ, an error no larger than torch's. Prints a table of the presets.
 
 Tensors: activations of kws and resnet8 when the data is there, and synthetic ones."""
 import subprocess
@@ -107,6 +107,28 @@ def check_weights(tool, count, name, x):
     count.check("s8 affine", got == (np.float32(s.item()), int(z.item())), f"{name}: torch {s.item()} {z.item()}, ours {got}")
 
 
+def check_per_channel_average(tool, count, name, x):
+    """MovingAveragePerChannelMinMaxObserver: of weights, which it sees once, and of values that come sample by sample, 8 channels of each."""
+    samples = x[:, :min(x.shape[1] // 8, 100) * 8].reshape(len(x), 8, -1)
+    for what, seen in (("once", samples[:1]), ("by samples", samples)):
+        t = obs.MovingAveragePerChannelMinMaxObserver(ch_axis=0, dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
+        for sample in seen:
+            t(torch.from_numpy(sample.copy()))
+        scale = t.calculate_qparams()[0]
+        for c in range(8):
+            lo, hi = tool.range(f"observe moving_average {len(seen)} {seen.shape[2]}", *seen[:, c])
+            got = tool.symmetric(lo, hi, -128, 127)
+            count.check(f"per channel moving average, {what}", got == np.float32(scale[c].item()), f"{name}: torch {scale[c].item()}, ours {got}")
+
+
+def check_fixed(tool, count):
+    """FixedQParamsObserver of sigmoid, softmax and tanh, as PyTorch's mappings have them: the results' parameters under its presets."""
+    for op, theirs in (("sigmoid", ao.default_fixed_qparams_range_0to1_observer), ("tanh", ao.default_fixed_qparams_range_neg1to1_observer)):
+        s, z = theirs().calculate_qparams()
+        got = tool.ask(f"result {op}")
+        count.check("fixed", np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item()), f"{op}: torch {s.item()} {z.item()}, ours {got}")
+
+
 def check_schemes(tool, count, name, x):
     """Types, schemes, limits, reduce_range: as MinMaxObserver has them."""
     for dtype, ours in ((torch.quint8, "u8"), (torch.qint8, "s8"), (torch.int16, "s16")):
@@ -125,31 +147,55 @@ def check_schemes(tool, count, name, x):
 
 
 PRESETS = {"x86": ao.get_default_qconfig("x86"), "fbgemm": ao.get_default_qconfig("fbgemm"), "qnnpack": ao.get_default_qconfig("qnnpack"), "onednn": ao.get_default_qconfig("onednn"),
-           "default_qat": ao.default_qat_qconfig, "default_dynamic": ao.default_dynamic_qconfig}
+           "default_qat": ao.default_qat_qconfig, "default_dynamic": ao.default_dynamic_qconfig, "float16_dynamic": ao.float16_dynamic_qconfig}
 
 
-def check_presets(tool, count, name, x):
-    """The presets' observers from the data to scale and zero point; activations of those whose range does not come from a histogram search, which stops at noise."""
+def check_preset_weights(tool, count, name, preset, config, x):
+    w = config.weight()
+    rows = x[:, :200]
+    w(torch.from_numpy(rows.copy()))
+    theirs = [np.float32(v) for v in w.calculate_qparams()[0].tolist()]
+    ours = [np.float32(float.fromhex(v)) for v in tool.ask(f"weights {preset} {len(rows)} {rows.shape[1]}", *rows)]
+    count.check(f"{preset}: weights", ours == theirs, f"{name} {preset}: torch {theirs[:3]}, ours {ours[:3]}")
+
+
+def check_preset_histogram(tool, count, ratios, name, preset, t, x):
+    """Parameters on torch's own histogram; the error of those from the data on, where ours has another grid."""
+    t(torch.from_numpy(x.copy()))
+    s, z = t.calculate_qparams()
+    lo, hi = tool.range(f"search {len(t.histogram)} {t.min_val.item().hex()} {t.max_val.item().hex()}", t.histogram.numpy())
+    got = tool.ask(f"of_range {preset} {float(lo).hex()} {float(hi).hex()}")
+    same = np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item())
+    count.check(f"{preset}: activations, torch's histogram", same, f"{name} {preset}: torch {s.item()} {z.item()}, ours {got}")
+    got = tool.ask(f"preset {preset} {len(x)} {x.shape[1]}", *x)
+    top = 127 if t.reduce_range else 255
+    ratios.setdefault(preset, []).append(error(x, np.float32(float.fromhex(got[0])), int(got[1]), top) / error(x, np.float32(s.item()), int(z.item()), top))
+
+
+def check_presets(tool, count, ratios, name, x):
+    """The presets' observers from the data to scale and zero point. Dynamic ones have no parameters of activations beforehand, float16 has none at all."""
     for preset, config in PRESETS.items():
-        w = config.weight()
-        rows = x[:, :200]
-        w(torch.from_numpy(rows.copy()))
-        theirs = [np.float32(v) for v in w.calculate_qparams()[0].tolist()]
-        ours = [np.float32(float.fromhex(v)) for v in tool.ask(f"weights {preset} {len(rows)} {rows.shape[1]}", *rows)]
-        count.check("presets, weights", ours == theirs, f"{name} {preset}: torch {theirs[:3]}, ours {ours[:3]}")
-        if preset != "default_qat":
-            continue
         t = config.activation()
-        for sample in x:
-            t(torch.from_numpy(sample.copy()))
-        s, z = t.calculate_qparams()
-        got = tool.ask(f"preset {preset} {len(x)} {x.shape[1]}", *x)
-        same = np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item())
-        count.check("presets, activations", same, f"{name} {preset}: torch {s.item()} {z.item()}, ours {got}")
+        if preset == "float16_dynamic":
+            mode = tool.ask(f"mode {preset}")
+            count.check(f"{preset}: mode", mode == ["float16"] and config.weight().dtype == torch.float16, f"{mode}")
+            continue
+        check_preset_weights(tool, count, name, preset, config, x)
+        if preset == "default_dynamic":
+            count.check(f"{preset}: mode", tool.ask(f"mode {preset}") == ["dynamic"] and t.is_dynamic, "")
+        elif preset == "default_qat":
+            for sample in x:
+                t(torch.from_numpy(sample.copy()))
+            s, z = t.calculate_qparams()
+            got = tool.ask(f"preset {preset} {len(x)} {x.shape[1]}", *x)
+            same = np.float32(float.fromhex(got[0])) == np.float32(s.item()) and int(got[1]) == int(z.item())
+            count.check(f"{preset}: activations", same, f"{name} {preset}: torch {s.item()} {z.item()}, ours {got}")
+        else:
+            check_preset_histogram(tool, count, ratios, name, preset, t, x)
 
 
-def error(x, scale, zp):
-    q = np.clip(np.rint(x.astype(np.float64) / float(scale)) + zp, 0, 255)
+def error(x, scale, zp, top=255):
+    q = np.clip(np.rint(x.astype(np.float64) / float(scale)) + zp, 0, top)
     return float((((q - zp) * float(scale) - x) ** 2).sum())
 
 
@@ -167,21 +213,26 @@ def check_histogram(tool, count, ratios, name, x):
 
 
 def main():
-    tool, count, ratios = Tool(sys.argv[2]), Count(), {"histogram": [], "mse": []}
+    tool, count, ratios, presets = Tool(sys.argv[2]), Count(), {"histogram": [], "mse": []}, {}
+    check_fixed(tool, count)
     for name, x in tensors(sys.argv[1]):
         check_direct(tool, count, name, x)
         check_weights(tool, count, name, x)
         check_schemes(tool, count, name, x)
-        check_presets(tool, count, name, x)
+        check_per_channel_average(tool, count, name, x)
+        check_presets(tool, count, presets, name, x)
         check_histogram(tool, count, ratios, name, x)
     for what, n in count.n.items():
         print(f"{what:40} {n:6} compared, {count.bad.get(what, 0)} differ")
     failed = bool(count.bad)
-    for method, most in (("histogram", 1.1), ("mse", 1.01)):
+    for method, most in (("histogram", 1.01), ("mse", 1.01)):
         r = np.array(ratios[method])
         ok = r.max() <= most
         failed |= not ok
         print(f"{method + ', squared error / torch histogram':40} {len(r):6} tensors, mean {r.mean():.3f}, {r.min():.3f} to {r.max():.3f}{'' if ok else f'   FAILED: above {most}'}")
+    for preset, r in presets.items():
+        failed |= max(r) > 1.01
+        print(f"{preset + ', squared error / torch':40} {len(r):6} tensors, mean {np.mean(r):.4f}, {min(r):.4f} to {max(r):.4f}{'' if max(r) <= 1.01 else '   FAILED: above 1.01'}")
     return failed
 
 

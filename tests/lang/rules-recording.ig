@@ -1,0 +1,3 @@
+quantize {
+  default static(activations: recording(u8))
+}
