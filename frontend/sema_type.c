@@ -39,7 +39,7 @@ static bool collect_qparams(struct sema *s, const struct ast_type *t, struct qpa
 			i++;
 		if (i == IG_COUNTOF(names)) {
 			if (strcmp(a->name, "dynamic") == 0)
-				ig_error(s->diag, a->loc, "parameters computed at run time (dynamic) are not supported yet");
+				ig_error(s->diag, a->loc, "parameters are numbers; a layer that finds those of its input at run time has `dynamic: 255`");
 			else
 				ig_error(s->diag, a->loc, "unknown quantization parameter '%s'%s", a->name, ig_sema_near(s, a->name, names, IG_COUNTOF(names)));
 			return false;

@@ -1,5 +1,6 @@
 /* Bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019), with the input's means from samples: the errors of
    a layer's weights shift the mean of each output by sum over its weights of (quantized - float) * mean of what the weight meets; the bias takes that back. */
+#include "ir/dynamic.h"
 #include "passes/means.h"
 #include "passes/pass.h"
 #include "passes/patch.h"
@@ -26,7 +27,7 @@ bool ig_pass_correct_bias(struct ig_graph *g, struct ig_context *c)
 	struct ig_means *m = ig_means_new(c->flt, c->replay, c->diag);
 	for (struct ig_nid id = ig_first(g); m && id.i >= 0; id = ig_next(g, id)) {
 		struct ig_layer_pair l;
-		if (!ig_layer_pair_of(g, id, c->flt, &l) || l.s_x == 0 || l.qw->group)
+		if (!ig_layer_pair_of(g, id, c->flt, &l) || (l.s_x == 0 && !ig_dynamic_levels(ig_node(g, id))) || l.qw->group)
 			continue;
 		const struct ig_node *f = ig_node(c->flt, l.flt);
 		const double *means = ig_means_find(m, ig_value(c->flt, f->in[0])->name, f->op);

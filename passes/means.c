@@ -55,7 +55,8 @@ static void list_entries(struct ig_means *m, const struct ig_graph *g)
 {
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		const struct ig_node *n = ig_node(g, id);
-		if (ig_ops[n->op].quant != IG_QC_COMPUTE || n->precision != IG_PREC_INT8 || ig_vtype(g, n->in[0])->dtype != IG_DT_F32)
+		bool integers = n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC;
+		if (ig_ops[n->op].quant != IG_QC_COMPUTE || !integers || ig_vtype(g, n->in[0])->dtype != IG_DT_F32)
 			continue;
 		const struct ig_type *t = ig_vtype(g, n->in[0]);
 		struct entry e = {.value = n->in[0], .name = ig_value(g, n->in[0])->name, .last = reads_last(n->op), .at = m->width};
