@@ -40,7 +40,8 @@ const char *ig_ox_init(struct ig_onnx_export *x, const char *base, enum ig_dtype
 	p->name = text(name);
 	p->n_dims = (size_t)rank;
 	p->dims = IG_NEWN(x->arena, int64_t, rank ? rank : 1);
-	memcpy(p->dims, dim, (size_t)rank * sizeof *dim);
+	if (rank)
+		memcpy(p->dims, dim, (size_t)rank * sizeof *dim);
 	p->has_data_type = p->has_raw_data = 1;
 	p->data_type = ig_onnx_dtype_code(dt);
 	p->raw_data.data = (uint8_t *)(uintptr_t)data;
@@ -317,9 +318,13 @@ bool ig_onnx_export(const struct ig_graph *g, const char *path, struct ig_diag *
 	for (int i = 0; i < g->n_outputs; i++) /* nobody else takes an output's name */
 		*ig_symtab_at(&x.taken, ig_intern(x.names, g->output_name[i]), 1) = 1;
 	inputs(&x, &graph);
-	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id))
-		if (ig_node(g, id)->op != IG_OP_INPUT && ig_node(g, id)->op != IG_OP_CONSTANT)
-			x.ok = ig_ox_op(&x, ig_node(g, id)) && x.ok;
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		const struct ig_node *n = ig_node(g, id);
+		bool ok = n->op == IG_OP_INPUT || n->op == IG_OP_CONSTANT || ig_ox_op(&x, n);
+		for (int i = 0; i < n->n_out && !ok; i++) /* what reads it is looked at all the same: all that cannot be said is named in one run */
+			x.number[n->out[i].i] = "";
+		x.ok = x.ok && ok;
+	}
 	if (x.ok) {
 		outputs(&x, &graph);
 		x.ok = write_model(&x, &graph, path);

@@ -33,6 +33,8 @@ def main():
             expect(2, ["--dim takes NAME=N"], "inspect", model, "--dim", wrong)
         expect(1, ["--dim is for ONNX models"], "inspect", models.MODELS[0].path, "--dim", "N=1")
         expect(1, ["cannot read the file"], "inspect", tmp / "none.onnx")
+        (tmp / "rules.ig").write_text("quantize {\n  default dynamic(activations: minmax(u8, reduce_range))\n}\n")
+        expect(1, ["layer 'conv0': ONNX quantizes at run time to 0..255", "layer 'fc': ONNX"], "export", models.MODELS[0].path, "--qconfig", tmp / "rules.ig", "-o", tmp / "x.onnx")
         (tmp / "empty.onnx").write_bytes(b"")
         expect(1, ["the file is empty"], "inspect", tmp / "empty.onnx")
         (tmp / "cut.onnx").write_bytes(model.read_bytes()[:5000])
