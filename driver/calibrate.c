@@ -5,15 +5,28 @@
 #include "driver/samples.h"
 #include "driver/select.h"
 
+/* A method that is switched on and changes float weights, one that goes by samples before others; IG_RECOVER_COUNT: none. */
+static int who_scales(const struct ig_session *s)
+{
+	int who = IG_RECOVER_COUNT;
+	for (int i = 0; i < IG_RECOVER_COUNT; i++)
+		if (s->qconfig->recover[i] && ig_recover_scales[i] && (who == IG_RECOVER_COUNT || ig_recover_needs_samples[i]))
+			who = i;
+	return who;
+}
+
 static bool add_state(struct ig_session *s, struct ig_stats *into, const char *path)
 {
 	struct ig_stats *st = ig_stats_read(path, s->diag);
 	bool ok = st != NULL;
 	if (ok && st->weights_hash != s->flt->weights_hash) {
-		if (st->weights_hash == s->model->graph->weights_hash)
+		int who = who_scales(s);
+		if (who < IG_RECOVER_COUNT && st->weights_hash == s->model->graph->weights_hash)
 			ig_error(s->diag, ig_loc_file(s->diag, path),
-			         "this state was made without 'recover %s', which scales what the layers compute; run 'intaglio calibrate' again with these rules",
-			         ig_recover_names[s->qconfig->recover[IG_RECOVER_EQUALIZE] ? IG_RECOVER_EQUALIZE : IG_RECOVER_AWQ]);
+			         "this state was made without 'recover %s', which scales what the layers compute; run 'intaglio calibrate' again with these rules", ig_recover_names[who]);
+		else if (who < IG_RECOVER_COUNT && ig_recover_needs_samples[who])
+			ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s, or with other samples for 'recover %s'; run 'intaglio calibrate' again",
+			         s->path, ig_recover_names[who]);
 		else
 			ig_error(s->diag, ig_loc_file(s->diag, path), "this state was made with other weights than those of %s; run 'intaglio calibrate' again", s->path);
 		ok = false;

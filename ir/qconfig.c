@@ -8,10 +8,11 @@ const char *const ig_scheme_names[IG_SCHEME_COUNT] = {"affine", "symmetric", "po
 const char *const ig_mode_names[IG_MODE_COUNT] = {"static", "dynamic", "weight_only", "float16", "bfloat16"};
 const char *const ig_recover_names[IG_RECOVER_COUNT] = {
     [IG_RECOVER_EQUALIZE] = "equalize", [IG_RECOVER_RANGES] = "output_ranges", [IG_RECOVER_BIAS] = "bias_correction", [IG_RECOVER_EMPIRICAL_BIAS] = "empirical_bias",
-    [IG_RECOVER_GPTQ] = "gptq", [IG_RECOVER_ADAROUND] = "adaround", [IG_RECOVER_AWQ] = "awq"};
+    [IG_RECOVER_GPTQ] = "gptq", [IG_RECOVER_ADAROUND] = "adaround", [IG_RECOVER_AWQ] = "awq", [IG_RECOVER_SMOOTHQUANT] = "smoothquant"};
 const bool ig_recover_needs_samples[IG_RECOVER_COUNT] = {
     [IG_RECOVER_RANGES] = true, [IG_RECOVER_BIAS] = true, [IG_RECOVER_EMPIRICAL_BIAS] = true, [IG_RECOVER_GPTQ] = true, [IG_RECOVER_ADAROUND] = true,
-    [IG_RECOVER_AWQ] = true};
+    [IG_RECOVER_AWQ] = true, [IG_RECOVER_SMOOTHQUANT] = true};
+const bool ig_recover_scales[IG_RECOVER_COUNT] = {[IG_RECOVER_EQUALIZE] = true, [IG_RECOVER_AWQ] = true, [IG_RECOVER_SMOOTHQUANT] = true};
 
 #define COMMON .averaging = 0.01, .bins = 2048, .percentile = 99.99
 #define ACT(obs, reduce) {.dtype = IG_DT_U8, .observer = (obs), .reduce_range = (reduce), COMMON}

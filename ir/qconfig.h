@@ -60,9 +60,10 @@ struct ig_rule {
 	bool made; /* by an importer, not written by anybody: it may match nothing */
 };
 /* Methods that win back accuracy, of the whole graph. */
-enum ig_recover { IG_RECOVER_EQUALIZE, IG_RECOVER_RANGES, IG_RECOVER_BIAS, IG_RECOVER_EMPIRICAL_BIAS, IG_RECOVER_GPTQ, IG_RECOVER_ADAROUND, IG_RECOVER_AWQ, IG_RECOVER_COUNT };
+enum ig_recover { IG_RECOVER_EQUALIZE, IG_RECOVER_RANGES, IG_RECOVER_BIAS, IG_RECOVER_EMPIRICAL_BIAS, IG_RECOVER_GPTQ, IG_RECOVER_ADAROUND, IG_RECOVER_AWQ, IG_RECOVER_SMOOTHQUANT, IG_RECOVER_COUNT };
 extern const char *const ig_recover_names[IG_RECOVER_COUNT];
 extern const bool ig_recover_needs_samples[IG_RECOVER_COUNT];
+extern const bool ig_recover_scales[IG_RECOVER_COUNT]; /* changes float weights: statistics belong to those it leaves */
 struct ig_qconfig_map {
 	struct ig_arena *arena;
 	IG_VEC(struct ig_rule) rules;

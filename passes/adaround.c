@@ -3,6 +3,7 @@
 #include "ir/detmath.h"
 #include "ir/interp.h"
 #include "ir/number.h"
+#include "passes/draw.h"
 #include "passes/march.h"
 #include "passes/pass.h"
 #include "passes/patch.h"
@@ -32,15 +33,6 @@ struct adaround {
 	struct ig_interp **interp; /* of the float graph, by worker */
 	int64_t samples;
 };
-
-/* The number that follows from two others (splitmix64's function), the same on every machine. */
-static uint64_t draw(uint64_t a, uint64_t b)
-{
-	uint64_t z = (a + 1) * 0x9e3779b97f4a7c15u + b * 0xd1342543de82ef95u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
 
 /* A copy that nobody else reads. */
 static struct ig_tensor *own_weights(struct ig_graph *g, struct ig_nid id)
@@ -77,7 +69,7 @@ static void draw_rows(struct adaround *a, int at)
 	l->place = ig_xcalloc((size_t)l->rows, sizeof *l->place);
 	l->target = ig_xcalloc((size_t)(l->rows * l->pair.patches.c.oc), sizeof *l->target);
 	for (int64_t r = 0; r < l->rows; r++) {
-		int64_t pick = few ? r % all : (int64_t)(draw((uint64_t)at, (uint64_t)r) % (uint64_t)all);
+		int64_t pick = few ? r % all : (int64_t)(ig_draw((uint64_t)at, (uint64_t)r) % (uint64_t)all);
 		l->slot[r] = pick / places;
 		l->place[r] = pick % places;
 	}

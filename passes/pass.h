@@ -40,6 +40,7 @@ bool ig_pass_fold_batch_norm(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_dce(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fuse(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_equalize(struct ig_graph *g, struct ig_context *c);
+bool ig_pass_smoothquant(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_map_qconfig(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_observe(struct ig_graph *g, struct ig_context *c);
 bool ig_pass_fold_qdq(struct ig_graph *g, struct ig_context *c);

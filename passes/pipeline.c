@@ -17,6 +17,7 @@ static const struct ig_pass float_half[] = {
     {"equalize", "scales between layers, for `recover equalize`", IG_F_FUSED, 0, 0, ig_pass_equalize},
     {"map_qconfig", "which rule decides for each layer", IG_F_FUSED, IG_F_MAPPED, 0, ig_pass_map_qconfig},
     {"awq_scale", "scales of weights by their inputs' magnitude, for `recover awq`", IG_F_MAPPED, 0, 0, ig_pass_awq},
+    {"smoothquant", "inputs of linear layers scaled by channel, for `recover smoothquant`", IG_F_MAPPED, 0, 0, ig_pass_smoothquant},
 };
 static const struct ig_pass quantize_half[] = {
     {"fold_qdq", "dequantize + operation + quantize to integer operations", IG_F_MAPPED, 0, 0, ig_pass_fold_qdq},
