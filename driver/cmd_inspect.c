@@ -71,6 +71,7 @@ static int run(const struct ig_opts *o)
 	if (ig_opt_given(o, IG_OPT_EXPLAIN) && ig_opt_given(o, IG_OPT_MEMORY))
 		return ig_usage_error(o->cmd, "--explain and --memory exclude each other");
 	ig_session_begin(&s, o);
+	s.ctx.effects = s.effects;
 	bool ok = ig_out_open(&out, o, s.diag);
 	if (ok) {
 		ok = inspect(&s, o->args.v[0], out.f);

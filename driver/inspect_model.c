@@ -256,6 +256,22 @@ static void layers_text(const struct ig_session *s, const struct ig_graph *g, co
 	ig_arena_free(a);
 }
 
+/* A line for each method of `recover`; what it changed is known when the graph has been quantized. */
+static void print_recovered(const struct ig_session *s, bool done, FILE *out)
+{
+	for (int i = 0; i < IG_RECOVER_COUNT; i++) {
+		const struct ig_effect *e = &s->effects[i];
+		if (!s->qconfig->recover[i])
+			continue;
+		fprintf(out, "recover %s", ig_recover_names[i]);
+		if (done && e->layers)
+			fprintf(out, ": %d %s changed, most by %.3g %% (%s)", e->layers, i == IG_RECOVER_RANGES ? "ranges" : "layers", 100 * e->largest, e->where);
+		else if (done)
+			fprintf(out, ": nothing changed");
+		fprintf(out, "\n");
+	}
+}
+
 static void mapped_text(const struct ig_session *s, const struct ig_graph *g, FILE *out)
 {
 	static const char *const titles[] = {"layer", "operation", "shape", ">MACs", ">weights B", "bias", "precision", "observers", "rule"};
@@ -316,6 +332,24 @@ static json_t *layer_json(const struct ig_session *s, const struct ig_graph *g, 
 	return l;
 }
 
+static json_t *recovered_json(const struct ig_session *s, bool done)
+{
+	json_t *all = json_array();
+	for (int i = 0; i < IG_RECOVER_COUNT; i++) {
+		if (!s->qconfig->recover[i])
+			continue;
+		json_t *one = json_object();
+		json_object_set_new(one, "method", json_string(ig_recover_names[i]));
+		if (done) {
+			json_object_set_new(one, "changed", json_integer(s->effects[i].layers));
+			json_object_set_new(one, "largest", ig_json_share(s->effects[i].largest));
+			json_object_set_new(one, "where", s->effects[i].where ? json_string(s->effects[i].where) : json_null());
+		}
+		json_array_append_new(all, one);
+	}
+	return all;
+}
+
 static void print_json(const struct ig_session *s, const struct ig_graph *g, FILE *out)
 {
 	json_t *root = json_object(), *layers = json_array(), *inputs = json_array(), *outputs = json_array(), *sum = json_object();
@@ -340,6 +374,7 @@ static void print_json(const struct ig_session *s, const struct ig_graph *g, FIL
 	json_object_set_new(sum, "int8_share", t.macs ? ig_json_share((double)t.int8_macs / (double)t.macs) : json_null());
 	json_object_set_new(sum, "weight_bytes", json_integer(t.weights));
 	json_object_set_new(root, "totals", sum);
+	json_object_set_new(root, "recover", recovered_json(s, g == s->quant));
 	ig_json_print(root, out);
 	ig_arena_free(a);
 }
@@ -350,6 +385,8 @@ bool ig_inspect_model(struct ig_session *s, FILE *out)
 		print_json(s, s->flt, out);
 	else
 		mapped_text(s, s->flt, out);
+	if (!ig_opt_given(s->o, IG_OPT_JSON))
+		print_recovered(s, false, out);
 	return true;
 }
 
@@ -359,5 +396,7 @@ bool ig_inspect_quantized(struct ig_session *s, FILE *out)
 		print_json(s, s->quant, out);
 	else
 		quantized_text(s, s->quant, out);
+	if (!ig_opt_given(s->o, IG_OPT_JSON))
+		print_recovered(s, true, out);
 	return true;
 }

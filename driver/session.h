@@ -23,6 +23,7 @@ struct ig_session {
 	const struct ig_target *target;
 	enum ig_rows_when rows;         /* --row-fusion */
 	struct ig_schedules *schedules; /* of --schedules or --tune; NULL: the estimates decide */
+	struct ig_effect effects[IG_RECOVER_COUNT]; /* of `recover`; 'inspect' asks for them */
 	struct ig_context ctx;
 	int n_dumps; /* files written to --dump-dir */
 	bool stopped; /* --stop-after was reached */

@@ -262,6 +262,15 @@ static bool is_better(const struct descent *t, double *most)
 	return better;
 }
 
+/* The same name, of the graph that stays. */
+static const char *name_in(const struct ig_graph *g, const char *name)
+{
+	int i = 0;
+	while (i < g->n_values && strcmp(g->value[i].name, name) != 0)
+		i++;
+	return i < g->n_values ? g->value[i].name : NULL;
+}
+
 static bool descend(struct descent *t, struct entry *e, const char *what)
 {
 	double most = 0, *winner = ig_xcalloc((size_t)t->rows, sizeof *winner);
@@ -278,6 +287,8 @@ static bool descend(struct descent *t, struct entry *e, const char *what)
 	}
 	e->lo = e->candidate[best].lo;
 	e->hi = e->candidate[best].hi;
+	if (best && t->c->effects)
+		ig_effect_add(&t->c->effects[IG_RECOVER_RANGES], name_in(t->g, e->name), fabs(((double)e->hi - (double)e->lo) / ((double)e->candidate[0].hi - (double)e->candidate[0].lo) - 1));
 	if (best)
 		memcpy(t->best, winner, (size_t)t->rows * sizeof *winner);
 	free(winner);

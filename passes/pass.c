@@ -9,7 +9,12 @@ bool ig_pass_run(const struct ig_pass *p, struct ig_graph *g, struct ig_context 
 {
 	if ((g->facts & p->requires) != p->requires)
 		IG_BUG("pass %s needs facts %#x, the graph has %#x", p->name, p->requires, g->facts);
-	if (!p->run(g, c))
+	enum ig_recover method = c->effects && c->qconfig ? ig_effect_method(p->help) : IG_RECOVER_COUNT;
+	struct ig_snapshot *before = method < IG_RECOVER_COUNT && c->qconfig->recover[method] ? ig_snapshot_new(g) : NULL;
+	bool ok = p->run(g, c);
+	if (before)
+		ig_snapshot_compare(before, g, &c->effects[method]);
+	if (!ok)
 		return false;
 	g->facts = (g->facts & ~p->breaks) | p->provides;
 	if (c->verify && !ig_verify(g, p->name, c->diag))

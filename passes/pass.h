@@ -3,6 +3,7 @@
 #define IG_PASSES_PASS_H
 #include "ir/graph.h"
 #include "ir/qconfig.h"
+#include "passes/effect.h"
 #include "passes/replay.h"
 #include "passes/stats.h"
 
@@ -20,6 +21,7 @@ struct ig_context {
 	const struct ig_stats *stats; /* for convert; NULL before calibration */
 	const struct ig_graph *flt;   /* in the quantize half: the mapped float graph */
 	const struct ig_replay *replay; /* the calibration samples, where a `recover` method needs them; else NULL */
+	struct ig_effect *effects;    /* [IG_RECOVER_COUNT]: what the methods changed is added here; NULL: nobody asks */
 	bool verify;                  /* verify after each pass */
 	const char *dump_after;       /* pass name, "all" or NULL: text to dump_file */
 	FILE *dump_file;
