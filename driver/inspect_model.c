@@ -59,7 +59,7 @@ static bool has_macs(const struct ig_node *n) { return ig_ops[n->op].macs; }
 static bool computes_int8(const struct ig_graph *g, const struct ig_node *n)
 {
 	if (g->stage != IG_STAGE_QUANTIZED)
-		return n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC;
+		return n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC || n->precision == IG_PREC_W8A16;
 	if (ig_dynamic_levels(n))
 		return true;
 	return n->n_in > 1 && ig_vtype(g, n->in[0])->q.i >= 0 && ig_vtype(g, n->in[1])->dtype == IG_DT_S8;

@@ -22,7 +22,7 @@ static const char *colour(const struct ig_graph *g, const struct ig_node *n)
 		return "#ffe08a";
 	if (y->q.i >= 0 || (n->n_in > 0 && ig_vtype(g, n->in[0])->q.i >= 0) || ig_dynamic_levels(n))
 		return "#b7e1b0";
-	if (g->stage == IG_STAGE_FLOAT && (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC))
+	if (g->stage == IG_STAGE_FLOAT && (n->precision == IG_PREC_INT8 || n->precision == IG_PREC_DYNAMIC || n->precision == IG_PREC_W8A16))
 		return "#dff0db"; /* float as yet, to be quantized */
 	return "#f4c7b5";
 }
