@@ -7,7 +7,6 @@
 #include "passes/march.h"
 #include "passes/pass.h"
 #include "passes/patch.h"
-#include "passes/rewrite.h"
 #include "passes/rounding.h"
 
 #include <math.h>
@@ -34,16 +33,6 @@ struct adaround {
 	int64_t samples;
 };
 
-/* A copy that nobody else reads. */
-static struct ig_tensor *own_weights(struct ig_graph *g, struct ig_nid id)
-{
-	const struct ig_tensor *old = ig_const_data(g, ig_node(g, id)->in[1]);
-	struct ig_tensor *t = ig_tensor_new(g->arena, &old->type);
-	memcpy(t->data, old->data, t->bytes);
-	ig_set_constant(g, id, 1, "weight", t);
-	return ig_def(g, ig_node(g, id)->in[1])->data;
-}
-
 static void find_layers(struct adaround *a)
 {
 	for (struct ig_nid id = ig_first(a->g); id.i >= 0; id = ig_next(a->g, id)) {
@@ -53,7 +42,7 @@ static void find_layers(struct adaround *a)
 		const struct ig_node *f = ig_node(a->flt, l.pair.flt);
 		if (f->n_in > 2 && !ig_const_data(a->flt, f->in[2]))
 			continue;
-		l.pair.q = own_weights(a->g, id);
+		l.pair.q = ig_own_weights(a->g, id);
 		ig_vec_push(&a->layer, l);
 	}
 }

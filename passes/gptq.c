@@ -4,23 +4,20 @@
 #include "ir/detmath.h"
 #include "ir/dynamic.h"
 #include "ir/number.h"
-#include "ir/stored.h"
 #include "passes/convert.h"
 #include "passes/gram.h"
-#include "passes/rewrite.h"
+#include "passes/patch.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DAMPING 0.01 /* of the mean of the diagonal */
-#define MOST_SUM 0x1p31
 
 struct gptq {
 	struct ig_graph *g;
-	const struct ig_graph *flt;
-	IG_VEC(struct ig_nid) of_g;   /* the layers in the quantized graph */
-	IG_VEC(struct ig_nid) of_flt; /* the same in the float one */
+	IG_VEC(struct ig_layer_pair) layer;
+	IG_VEC(struct ig_nid) flt; /* the float layers */
 };
 /* One group's order of rounding. */
 struct order {
@@ -28,15 +25,6 @@ struct order {
 	double *u;      /* upper triangle with u^T u = the damped matrix's inverse, in that order */
 	bool good;      /* the matrix was positive definite */
 };
-struct layer {
-	const struct ig_qparam *q;
-	const float *w;       /* as it was in float */
-	struct ig_tensor *to; /* the rounded weights */
-	const int32_t *bias;  /* of integer sums, or NULL */
-	bool sums;            /* they must fit in 32 bits */
-	int64_t per;
-};
-
 /* l: the lower triangle of the matrix, replaced by the factor with l l^T = the matrix. False: not positive definite. */
 static bool cholesky(double *l, int64_t k)
 {
@@ -120,20 +108,19 @@ static void make_order(struct order *o, const struct ig_gram *gram, int64_t grou
 	factor(o, h, DAMPING * diagonal / (double)k);
 }
 
-static float scale_at(const struct layer *l, int64_t i) { return l->q->scale[ig_qparam_index(l->q, &l->to->type, i)]; }
-
-/* Rounds the weights of an output, from `first` on, in an order; u NULL: to nearest. What is lost goes to e. */
-static void round_output(const struct layer *l, int64_t first, const struct order *o, int32_t *to, double *w, double *e)
+/* Rounds the weights of an output, from `first` on, in an order; o NULL: to nearest. What is lost goes to e. */
+static void round_output(const struct ig_layer_pair *l, int64_t first, const struct order *o, int32_t *to, double *w, double *e)
 {
-	int64_t k = l->per;
+	int64_t k = l->patches.per;
+	const float *flt = (const float *)l->w->data + first;
 	for (int64_t i = 0; i < k; i++)
-		w[i] = (double)l->w[first + (o ? o->at[i] : i)];
+		w[i] = (double)flt[o ? o->at[i] : i];
 	for (int64_t i = 0; i < k; i++) {
 		int64_t at = o ? o->at[i] : i;
-		float s = scale_at(l, first + at);
-		to[at] = ig_convert_weight((float)w[i], s, l->q->qmin, l->q->qmax);
+		float s = (float)ig_pair_scale(l, first + at);
+		to[at] = ig_convert_weight((float)w[i], s, l->qw->qmin, l->qw->qmax);
 		double value = (double)((float)to[at] * s), lost;
-		e[at] = value - (double)l->w[first + at];
+		e[at] = value - (double)flt[at];
 		if (!o)
 			continue;
 		lost = (w[i] - value) / o->u[i * k + i];
@@ -142,19 +129,28 @@ static void round_output(const struct layer *l, int64_t first, const struct orde
 	}
 }
 
-/* Whether the sums of integers of an output stay in 32 bits. */
-static bool fits(const struct layer *l, int64_t c, const int32_t *q)
+/* Gives output c the integers, unless its sums could then leave 32 bits. */
+static bool put_output(const struct ig_graph *g, const struct ig_layer_pair *l, int64_t c, const int32_t *q, int32_t *old)
 {
-	double most = l->bias ? fabs((double)l->bias[c]) : 0;
-	for (int64_t i = 0; i < l->per; i++)
-		most += 255 * fabs((double)q[i]);
-	return !l->sums || most < MOST_SUM;
+	int64_t k = l->patches.per;
+	bool sums = l->s_x != 0 || ig_dynamic_levels(ig_node(g, l->node));
+	for (int64_t j = 0; j < k; j++) {
+		old[j] = (int32_t)ig_get_int(l->q, c * k + j);
+		ig_put_int(l->q, c * k + j, q[j]);
+	}
+	if (!sums || ig_pair_fits(l, c, l->s_x != 0 ? ig_pair_bias(g, l, c) / (l->s_x * ig_pair_scale(l, c * k)) : 0))
+		return true;
+	for (int64_t j = 0; j < k; j++)
+		ig_put_int(l->q, c * k + j, old[j]);
+	return false;
 }
 
-static void round_layer(const struct layer *l, const struct ig_gram *gram)
+static bool round_layer(void *to, int at, const struct ig_gram *gram)
 {
-	int64_t oc = l->to->type.dim[0], k = l->per, each = oc / gram->groups;
-	int32_t *q = ig_xcalloc((size_t)k + 1, sizeof *q);
+	const struct gptq *p = to;
+	const struct ig_layer_pair *l = &p->layer.v[at];
+	int64_t k = gram->k, each = l->patches.ocg;
+	int32_t *q = ig_xcalloc(2 * (size_t)k + 1, sizeof *q);
 	double *w = ig_xcalloc(2 * (size_t)k + 1, sizeof *w), *e = w + k;
 	for (int64_t g = 0; g < gram->groups; g++) {
 		struct order order[2];
@@ -168,11 +164,8 @@ static void round_layer(const struct layer *l, const struct ig_gram *gram)
 					continue;
 				round_output(l, c * k, &order[i], q, w, e);
 				double error = ig_gram_error(gram, g, e);
-				if (!(error < best) || !fits(l, c, q))
-					continue;
-				best = error;
-				for (int64_t j = 0; j < k; j++)
-					ig_put_int(l->to, c * k + j, q[j]);
+				if (error < best && put_output(p->g, l, c, q, q + k))
+					best = error;
 			}
 		}
 		for (int i = 0; i < 2; i++) {
@@ -182,51 +175,26 @@ static void round_layer(const struct layer *l, const struct ig_gram *gram)
 	}
 	free(q);
 	free(w);
-}
-
-static bool use(void *to, int i, const struct ig_gram *gram)
-{
-	struct gptq *p = to;
-	struct ig_nid id = p->of_g.v[i];
-	const struct ig_node *n = ig_node(p->g, id), *f = ig_node(p->flt, p->of_flt.v[i]);
-	const struct ig_tensor *old = ig_const_data(p->g, n->in[1]), *b = n->n_in > 2 ? ig_const_data(p->g, n->in[2]) : NULL;
-	struct layer l = {.q = ig_qparam(p->g, old->type.q), .w = ig_const_data(p->flt, f->in[1])->data, .to = ig_tensor_new(p->g->arena, &old->type), .per = gram->k};
-	memcpy(l.to->data, old->data, old->bytes);
-	l.sums = ig_vtype(p->g, n->in[0])->q.i >= 0 || ig_dynamic_levels(n);
-	l.bias = b && b->type.dtype == IG_DT_I32 ? b->data : NULL;
-	round_layer(&l, gram);
-	ig_set_constant(p->g, id, 1, "weight", l.to);
 	return true;
-}
-
-/* The layers whose weights are integers of at most 8 bits that were made from float ones. */
-static void list_layers(struct gptq *p)
-{
-	for (struct ig_nid id = ig_first(p->g); id.i >= 0; id = ig_next(p->g, id)) {
-		const struct ig_node *n = ig_node(p->g, id);
-		const struct ig_tensor *q = ig_op_is_conv_like(n->op) ? ig_const_data(p->g, n->in[1]) : NULL, *w;
-		const struct ig_qparam *qp = q ? ig_qparam(p->g, q->type.q) : NULL;
-		struct ig_nid f = qp && !qp->fixed && (q->type.dtype == IG_DT_S8 || q->type.dtype == IG_DT_S4) ? ig_graph_find(p->flt, n->name) : IG_NONODE;
-		if (f.i < 0 || n->precision == IG_PREC_W8A16 || !ig_op_is_conv_like(ig_node(p->flt, f)->op) || !ig_gram_possible(p->flt, ig_node(p->flt, f)))
-			continue;
-		w = ig_const_data(p->flt, ig_node(p->flt, f)->in[1]);
-		if (w->type.dtype != IG_DT_F32 || !ig_type_same_shape(&w->type, &q->type))
-			continue;
-		ig_vec_push(&p->of_g, id);
-		ig_vec_push(&p->of_flt, f);
-	}
 }
 
 bool ig_pass_gptq(struct ig_graph *g, struct ig_context *c)
 {
 	if (!c->replay || !c->qconfig || !c->qconfig->recover[IG_RECOVER_GPTQ])
 		return true;
-	struct gptq p = {.g = g, .flt = c->flt};
-	list_layers(&p);
-	if (!p.of_g.n)
+	struct gptq p = {.g = g};
+	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
+		struct ig_layer_pair l;
+		if (!ig_layer_pair_of(g, id, c->flt, &l) || l.patches.places == 0)
+			continue;
+		l.q = ig_own_weights(g, id);
+		ig_vec_push(&p.layer, l);
+		ig_vec_push(&p.flt, l.flt);
+	}
+	if (!p.layer.n)
 		ig_warn(c->diag, c->qconfig->recover_loc[IG_RECOVER_GPTQ], "nothing for gptq to do: no layer has weights of 8 bits or fewer");
-	bool ok = ig_gram_each(c->flt, p.of_flt.v, p.of_flt.n, c->replay, c->diag, use, &p);
-	ig_vec_free(&p.of_g);
-	ig_vec_free(&p.of_flt);
+	bool ok = ig_gram_each(c->flt, p.flt.v, p.flt.n, c->replay, c->diag, round_layer, &p);
+	ig_vec_free(&p.layer);
+	ig_vec_free(&p.flt);
 	return ok;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "ir/eval.h"
+#include "ir/interp.h"
+#include "passes/patch.h"
 #include "passes/rewrite.h"
 
 #define ROWS 4096
@@ -13,11 +15,9 @@
 
 struct recorded {
 	const struct ig_node *n;
-	struct ig_conv_geom geom;
-	bool linear;
-	int64_t k, groups;
-	int64_t places, per_sample; /* rows that a sample has, that are kept */
-	float *row;                 /* [samples * per_sample][groups * k] */
+	struct ig_patches patches;
+	int64_t per_sample; /* rows that are kept of each sample */
+	float *row;         /* [samples * per_sample][groups][per] */
 };
 struct recording {
 	struct recorded *layer;
@@ -30,37 +30,26 @@ bool ig_gram_possible(const struct ig_graph *g, const struct ig_node *n)
 	return ig_op_is_conv_like(n->op) && ig_vtype(g, n->in[0])->dtype == IG_DT_F32 && ig_const_data(g, n->in[1]) != NULL;
 }
 
-static int64_t row_length(const struct recorded *r) { return r->groups * r->k; }
+static int64_t row_length(const struct recorded *r) { return r->patches.c.groups * r->patches.per; }
 
 static struct recorded recorded_of(const struct ig_graph *g, struct ig_nid id, int64_t samples)
 {
-	const struct ig_node *n = ig_node(g, id);
-	const struct ig_type *w = ig_vtype(g, n->in[1]), *x = ig_vtype(g, n->in[0]);
-	struct recorded r = {.n = n, .groups = 1, .linear = n->op == IG_OP_LINEAR || n->op == IG_OP_LINEAR_ADD, .k = ig_elems(w) / w->dim[0]};
-	if (r.linear) {
-		r.places = ig_elems(x) / r.k;
-	} else {
-		ig_conv_geometry(g, n, &r.geom);
-		r.groups = r.geom.groups;
-		r.places = r.geom.n * r.geom.oh * r.geom.ow;
-	}
-	int64_t want = 2 * r.k > ROWS ? 2 * r.k : ROWS;
+	struct recorded r = {.n = ig_node(g, id)};
+	ig_patches_of(g, r.n, &r.patches);
+	int64_t want = 2 * r.patches.per > ROWS ? 2 * r.patches.per : ROWS;
 	r.per_sample = (want + samples - 1) / samples;
-	r.per_sample = r.per_sample < r.places ? r.per_sample : r.places;
+	r.per_sample = r.per_sample < r.patches.places ? r.per_sample : r.patches.places;
+	r.row = ig_xcalloc((size_t)(samples * r.per_sample * row_length(&r)) + 1, sizeof *r.row);
 	return r;
 }
 
-/* One window of a convolution's input [n][c][h][w]; padding is 0. */
-static void read_window(const struct ig_conv_geom *c, const float *x, int64_t place, float *to)
+/* The rows of sample i, whose input of the layer is x. */
+static void record_rows(const struct recorded *r, int64_t i, const float *x)
 {
-	int64_t image = place / (c->oh * c->ow), y0 = place / c->ow % c->oh * c->sh - c->pt, x0 = place % c->ow * c->sw - c->pl;
-	for (int64_t i = 0; i < c->ic; i++)
-		for (int64_t ky = 0; ky < c->kh; ky++)
-			for (int64_t kx = 0; kx < c->kw; kx++) {
-				int64_t iy = y0 + ky * c->dh, ix = x0 + kx * c->dw;
-				bool inside = iy >= 0 && iy < c->ih && ix >= 0 && ix < c->iw;
-				*to++ = inside ? x[((image * c->ic + i) * c->ih + iy) * c->iw + ix] : 0;
-			}
+	float *row = r->row + i * r->per_sample * row_length(r);
+	for (int64_t j = 0; j < r->per_sample; j++)
+		for (int64_t group = 0; group < r->patches.c.groups; group++, row += r->patches.per)
+			ig_patch_read(&r->patches, x, (j * r->patches.places + i * PHASE % r->patches.places) / r->per_sample, group, row);
 }
 
 static bool record(void *to, int worker, int64_t i, const void *const *in)
@@ -68,18 +57,8 @@ static bool record(void *to, int worker, int64_t i, const void *const *in)
 	const struct recording *s = to;
 	const struct ig_interp *it = s->interp[worker];
 	ig_interp_run(s->interp[worker], in);
-	for (int l = 0; l < s->n; l++) {
-		const struct recorded *r = &s->layer[l];
-		const float *x = ig_interp_value(it, r->n->in[0])->data;
-		float *row = r->row + i * r->per_sample * row_length(r);
-		for (int64_t j = 0; j < r->per_sample; j++, row += row_length(r)) {
-			int64_t place = (j * r->places + i * PHASE % r->places) / r->per_sample;
-			if (r->linear)
-				memcpy(row, x + place * r->k, (size_t)r->k * sizeof *row);
-			else
-				read_window(&r->geom, x, place, row);
-		}
-	}
+	for (int l = 0; l < s->n; l++)
+		record_rows(&s->layer[l], i, ig_interp_value(it, s->layer[l].n->in[0])->data);
 	return true;
 }
 
@@ -98,7 +77,7 @@ IG_CLONES static void add_products(double *restrict h, const double *restrict x,
 /* The matrix of one group of input channels, rows in the order of the samples. */
 static void multiply(const struct recorded *r, int64_t group, int64_t rows, double *x, double *h, double *magnitude)
 {
-	int64_t k = r->k;
+	int64_t k = r->patches.per;
 	memset(h, 0, (size_t)(k * k) * sizeof *h);
 	memset(magnitude, 0, (size_t)k * sizeof *magnitude);
 	for (int64_t row = 0; row < rows; row += 4) {
@@ -120,11 +99,11 @@ static void multiply(const struct recorded *r, int64_t group, int64_t rows, doub
 
 static bool use_layer(const struct recorded *r, int64_t samples, int i, ig_gram_use *use, void *to)
 {
-	size_t k = (size_t)r->k, groups = (size_t)r->groups;
+	size_t k = (size_t)r->patches.per, groups = (size_t)r->patches.c.groups;
 	double *h = ig_xcalloc(groups * k * k + 1, sizeof *h), *magnitude = ig_xcalloc(groups * k + 1, sizeof *magnitude), *x = ig_xcalloc(4 * k + 1, sizeof *x);
-	for (int64_t g = 0; g < r->groups; g++)
-		multiply(r, g, samples * r->per_sample, x, h + g * r->k * r->k, magnitude + g * r->k);
-	bool ok = use(to, i, &(struct ig_gram){.k = r->k, .groups = r->groups, .h = h, .magnitude = magnitude});
+	for (size_t g = 0; g < groups; g++)
+		multiply(r, (int64_t)g, samples * r->per_sample, x, h + g * k * k, magnitude + g * k);
+	bool ok = use(to, i, &(struct ig_gram){.k = r->patches.per, .groups = r->patches.c.groups, .h = h, .magnitude = magnitude});
 	free(h);
 	free(magnitude);
 	free(x);
@@ -142,7 +121,6 @@ bool ig_gram_each(const struct ig_graph *g, const struct ig_nid *layer, int n, c
 		for (s.n = 0; first + s.n < n && (s.n == 0 || bytes < MOST_BYTES); s.n++) {
 			struct recorded *l = &s.layer[s.n];
 			*l = recorded_of(g, layer[first + s.n], r->n);
-			l->row = ig_xcalloc((size_t)(r->n * l->per_sample * row_length(l)) + 1, sizeof *l->row);
 			bytes += r->n * l->per_sample * row_length(l) * (int64_t)sizeof *l->row;
 		}
 		ok = r->run(r->self, "weighing inputs", record, &s);

@@ -2,7 +2,7 @@
    that wrong weights make in a layer's output is a quadratic form, whatever the number of samples. */
 #ifndef IG_PASSES_GRAM_H
 #define IG_PASSES_GRAM_H
-#include "ir/interp.h"
+#include "ir/graph.h"
 #include "passes/replay.h"
 
 struct ig_gram {
@@ -12,8 +12,8 @@ struct ig_gram {
 };
 /* Whether ig_gram_each can tell anything of the layer: one with constant weights on float32. */
 bool ig_gram_possible(const struct ig_graph *g, const struct ig_node *n);
-/* Runs the samples through a float graph, as often as memory asks, and calls use() once for each of the n layers, in order; the matrices are valid during the
-   call. They are of at least 4096 rows (pixels or tokens), or twice k, spread over the samples; of all rows where there are fewer. False after a diagnostic. */
+/* Matrices are of at least 4096 rows (pixels or tokens), or twice k, spread over the samples; of all rows where there are fewer. They are valid during the call.
+   Runs the samples through a float graph, as often as memory asks, and calls use() once for each of the n layers, in order. False after a diagnostic. */
 typedef bool ig_gram_use(void *to, int i, const struct ig_gram *gram);
 bool ig_gram_each(const struct ig_graph *g, const struct ig_nid *layer, int n, const struct ig_replay *r, struct ig_diag *d, ig_gram_use *use, void *to);
 /* The mean squared error of an output of that group whose weights are wrong by e[k]. */

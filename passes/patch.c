@@ -80,6 +80,15 @@ double ig_pair_bias(const struct ig_graph *g, const struct ig_layer_pair *l, int
 	return b->type.dtype == IG_DT_F32 ? (double)ig_get_float(b, c) : (double)ig_get_int(b, c) * bias_unit(l, c);
 }
 
+struct ig_tensor *ig_own_weights(struct ig_graph *g, struct ig_nid id)
+{
+	const struct ig_tensor *old = ig_const_data(g, ig_node(g, id)->in[1]);
+	struct ig_tensor *t = ig_tensor_new(g->arena, &old->type);
+	memcpy(t->data, old->data, t->bytes);
+	ig_set_constant(g, id, 1, "weight", t);
+	return ig_def(g, ig_node(g, id)->in[1])->data;
+}
+
 struct ig_tensor *ig_own_bias(struct ig_graph *g, struct ig_nid id)
 {
 	const struct ig_node *n = ig_node(g, id);

@@ -34,6 +34,8 @@ bool ig_pair_fits(const struct ig_layer_pair *l, int64_t c, double bias);
 /* The real number that the bias of output c stands for; 0 without one. */
 double ig_pair_bias(const struct ig_graph *g, const struct ig_layer_pair *l, int64_t c);
 
+/* A copy of a layer's constant weights that no other node reads. */
+struct ig_tensor *ig_own_weights(struct ig_graph *g, struct ig_nid id);
 /* A bias of the node's own, whose data may be changed; zeros when it had none. NULL: what it has is no constant of that form. */
 struct ig_tensor *ig_own_bias(struct ig_graph *g, struct ig_nid id);
 /* Adds real numbers, one for each output, to such a bias: rounded to its type; outputs that would no longer fit keep theirs. */
