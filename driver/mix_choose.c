@@ -77,6 +77,12 @@ static void free_tables(struct tables *t)
 
 /* ---- mixes to begin with ---- */
 
+/* Of equal costs the one of less noise. */
+static bool is_cheaper(const struct tables *t, int a, int b)
+{
+	return t->cost[a] < t->cost[b] || (t->cost[a] == t->cost[b] && t->noise[a] < t->noise[b]);
+}
+
 /* One precision wherever it is possible, elsewhere the cheapest other one. */
 static bool measure_uniform(struct ig_mix *m, const struct tables *t)
 {
@@ -86,7 +92,7 @@ static bool measure_uniform(struct ig_mix *m, const struct tables *t)
 		ig_mix_uniform(m, c, choice);
 		for (int l = 0; l < m->layers.n; l++)
 			for (int k = 0; k < m->candidates.n && !m->layers.v[l].allowed[c]; k++)
-				if (m->layers.v[l].allowed[k] && (choice[l] == IG_MIX_SKIP || t->cost[l * m->candidates.n + k] < t->cost[l * m->candidates.n + choice[l]]))
+				if (m->layers.v[l].allowed[k] && (choice[l] == IG_MIX_SKIP || is_cheaper(t, l * m->candidates.n + k, l * m->candidates.n + choice[l])))
 					choice[l] = (uint8_t)k;
 		ok = ig_mix_measure(m, choice, ig_arena_printf(m->arena, "all %s", m->candidates.v[c].name)) >= 0;
 	}
@@ -184,7 +190,8 @@ struct change {
 	double rank;
 };
 
-/* The change of one layer that promises most: noise for what is saved, or cost for the noise that goes; false: none is left that was not tried. */
+/* The change of one layer that promises most: less noise at the same cost, else noise for what is saved, or cost for the noise that goes; false: none is left
+   that was not tried. */
 static bool most_promising(const struct ig_mix *m, const struct tables *t, const uint8_t *choice, const bool *tried, struct change *best)
 {
 	bool found = false;
@@ -192,9 +199,10 @@ static bool most_promising(const struct ig_mix *m, const struct tables *t, const
 		for (int c = 0; c < m->candidates.n; c++) {
 			int from = l * m->candidates.n + choice[l], to = l * m->candidates.n + c;
 			double noise = t->noise[to] - t->noise[from], cost = t->cost[to] - t->cost[from];
-			if (!t->allowed[to] || c == choice[l] || tried[to] || (wants_cheap(m) ? cost >= 0 : noise >= 0))
+			bool free = cost == 0 && noise < 0;
+			if (!t->allowed[to] || c == choice[l] || tried[to] || (!free && (wants_cheap(m) ? cost >= 0 : noise >= 0)))
 				continue;
-			struct change x = {l, c, wants_cheap(m) ? noise / -cost : cost / -noise};
+			struct change x = {l, c, free ? -INFINITY : wants_cheap(m) ? noise / -cost : cost / -noise};
 			if (!found || x.rank < best->rank)
 				*best = x;
 			found = true;

@@ -215,7 +215,7 @@ static bool evaluate(struct ig_mix *m, struct ig_mix_point *p)
 	struct ig_evaluation *v = &m->v;
 	bool use[IG_ENGINE_COUNT] = {[IG_ENGINE_FLOAT] = true}, first = !m->exact_known;
 	use[m->engine] = true;
-	bool ok = ig_eval_begin(v, use, !first) && ig_eval_samples(v, "measuring");
+	bool ok = ig_eval_begin(v, use, !first) && ig_eval_samples(v, ig_arena_printf(m->arena, "mix %d", m->points.n + 1));
 	if (ok) {
 		struct ig_figures f = ig_eval_figures(v);
 		if (first)
