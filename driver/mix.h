@@ -10,7 +10,8 @@
 struct ig_mix_candidate {
 	const char *name;   /* int8, int8:mse, s4g32 ... */
 	const char *config; /* NULL: what the model's own block says, if that is static, else the preset `default` */
-	bool uses_int8;
+	bool calibrated;    /* needs statistics */
+	bool is_int8;       /* u8 activations, from layer to layer */
 };
 /* A layer in one precision, all others in float. */
 struct ig_mix_alone {

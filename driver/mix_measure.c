@@ -85,7 +85,7 @@ static bool begin_clock(struct ig_mix *m)
 	double its, mine, *reference = ig_mix_state_reference(m);
 	int first = 0;
 	for (int c = m->candidates.n - 1; c >= 0; c--)
-		first = m->candidates.v[c].uses_int8 ? c : first;
+		first = m->candidates.v[c].is_int8 ? c : first;
 	if (!apply_uniform(m, first))
 		return false;
 	struct ig_mix_clock *k = m->clock = ig_xcalloc(1, sizeof *k);
@@ -123,6 +123,16 @@ static struct ig_mix_layer *layer_named(struct ig_mix *m, const char *name)
 		if (strcmp(m->layers.v[l].name, name) == 0)
 			return &m->layers.v[l];
 	return NULL;
+}
+
+/* The layer that a kernel of the session's graph belongs to; NULL. */
+static struct ig_mix_layer *layer_of(struct ig_mix *m, const struct kir_func *f)
+{
+	const struct ig_graph *g = m->v.s.quant;
+	if (f->node.i < 0 || !ig_reads_high_bytes(g, ig_node(g, f->node)))
+		return layer_named(m, f->layer);
+	struct ig_nid user = ig_graph_only_user(g, ig_node(g, f->node)->out[0]);
+	return user.i >= 0 ? layer_named(m, ig_node(g, user)->name) : NULL;
 }
 
 /* Bytes of the constants that a node reads, with their scales. */
@@ -163,7 +173,7 @@ static bool code_costs(struct ig_mix *m, int c, const struct ig_code *code)
 		ig_callmem_end(&mem);
 	}
 	for (int i = 0; i < k->n_funcs && ok; i++) {
-		struct ig_mix_layer *l = layer_named(m, k->func[i]->layer);
+		struct ig_mix_layer *l = layer_of(m, k->func[i]);
 		int64_t others = 0;
 		if (!l)
 			continue;

@@ -13,17 +13,19 @@
 
 static const struct {
 	const char *name, *config;
+	bool calibrated;
 } precisions[] = {
-    {"int8", NULL},
-    {"dynamic", "dynamic"},
-    {"float32", "skip"},
-    {"float16", "float16"},
-    {"bfloat16", "bfloat16"},
-    {"s8", "weight_only(weights: minmax(s8, per_channel))"},
-    {"s4", "weight_only(weights: mse(s4, per_channel))"},
-    {"s4g128", "weight_only(weights: mse(s4, group: 128))"},
-    {"s4g64", "weight_only(weights: mse(s4, group: 64))"},
-    {"s4g32", "weight_only(weights: mse(s4, group: 32))"},
+    {"int8", NULL, true},
+    {"w8a16", "w8a16", true},
+    {"dynamic", "dynamic", false},
+    {"float32", "skip", false},
+    {"float16", "float16", false},
+    {"bfloat16", "bfloat16", false},
+    {"s8", "weight_only(weights: minmax(s8, per_channel))", false},
+    {"s4", "weight_only(weights: mse(s4, per_channel))", false},
+    {"s4g128", "weight_only(weights: mse(s4, group: 128))", false},
+    {"s4g64", "weight_only(weights: mse(s4, group: 64))", false},
+    {"s4g32", "weight_only(weights: mse(s4, group: 32))", false},
 };
 static const char *const usual[] = {"int8", "float32", "float16", "s8"};
 
@@ -42,12 +44,12 @@ static int usage_unknown(const struct words *w, const char *word, const char *co
 	return ig_usage_error(w->o->cmd, "there is no %s '%s' ('intaglio help tune' lists them)", what, word);
 }
 
-static void add_candidate(struct ig_mix *m, const char *name, const char *config, bool uses_int8)
+static void add_candidate(struct ig_mix *m, const char *name, const char *config, bool calibrated, bool is_int8)
 {
 	for (int i = 0; i < m->candidates.n; i++)
 		if (strcmp(m->candidates.v[i].name, name) == 0)
 			return;
-	struct ig_mix_candidate c = {ig_arena_strdup(m->arena, name), config ? ig_arena_strdup(m->arena, config) : NULL, uses_int8};
+	struct ig_mix_candidate c = {ig_arena_strdup(m->arena, name), config ? ig_arena_strdup(m->arena, config) : NULL, calibrated, is_int8};
 	ig_vec_push(&m->candidates, c);
 }
 
@@ -60,7 +62,7 @@ static bool take_observer(void *self, const char *word)
 	if (k == IG_OBS_FIXED)
 		w->status = usage_unknown(w, word, ig_observer_names, IG_OBS_FIXED);
 	else if (w->m)
-		add_candidate(w->m, ig_arena_printf(w->m->arena, "int8:%s", word), ig_arena_printf(w->m->arena, "static(activations: %s)", word), true);
+		add_candidate(w->m, ig_arena_printf(w->m->arena, "int8:%s", word), ig_arena_printf(w->m->arena, "static(activations: %s)", word), true, true);
 	return w->status == IG_EXIT_OK;
 }
 
@@ -81,7 +83,7 @@ static bool take_precision(void *self, const char *word)
 	if (w->m && int8 && ig_opt_given(w->o, IG_OPT_OBSERVERS))
 		ig_opt_words(w->o, IG_OPT_OBSERVERS, take_observer, &(struct words){w->o, w->m, true, IG_EXIT_OK});
 	else if (w->m)
-		add_candidate(w->m, names[k], precisions[k].config, int8);
+		add_candidate(w->m, names[k], precisions[k].config, int8 || precisions[k].calibrated, int8);
 	return true;
 }
 
@@ -222,7 +224,7 @@ static bool check_averages(const struct ig_mix *m)
 	const struct ig_session *s = &m->v.s;
 	bool wanted = false, have = true;
 	for (int c = 0; c < m->candidates.n; c++)
-		wanted = wanted || (m->candidates.v[c].uses_int8 && m->candidates.v[c].config && strstr(m->candidates.v[c].config, "moving_average"));
+		wanted = wanted || (m->candidates.v[c].is_int8 && m->candidates.v[c].config && strstr(m->candidates.v[c].config, "moving_average"));
 	for (int i = 0; wanted && s->stats && i < s->stats->stat.n; i++)
 		have = have && s->stats->stat.v[i].has_average;
 	if (!have)
@@ -232,16 +234,24 @@ static bool check_averages(const struct ig_mix *m)
 	return have;
 }
 
+/* What all layers are calibrated for, so that every candidate finds its statistics. */
+static const char *calibration_config(const struct ig_mix *m)
+{
+	const char *config = "skip";
+	for (int c = 0; c < m->candidates.n; c++) {
+		const struct ig_mix_candidate *k = &m->candidates.v[c];
+		if (k->is_int8 && k->config && strstr(k->config, "moving_average"))
+			return k->config;
+		if (k->calibrated)
+			config = m->base ? m->base : "default";
+	}
+	return config;
+}
+
 bool ig_mix_calibrate(struct ig_mix *m)
 {
 	struct ig_session *s = &m->v.s;
-	const char *config = "skip";
-	for (int c = 0; c < m->candidates.n; c++)
-		if (m->candidates.v[c].uses_int8)
-			config = m->candidates.v[c].config && strstr(m->candidates.v[c].config, "moving_average") ? m->candidates.v[c].config
-			         : strcmp(config, "skip") == 0                                                      ? m->base ? m->base : "default"
-			                                                                                            : config;
-	char *text = ig_arena_printf(m->arena, "quantize {\n%s  default %s\n}\n", m->recover, config);
+	char *text = ig_arena_printf(m->arena, "quantize {\n%s  default %s\n}\n", m->recover, calibration_config(m));
 	m->rules = ig_qconfig_parse("(tune)", text, strlen(text), s->diag);
 	if (!m->rules)
 		return false;
@@ -254,9 +264,9 @@ static bool has_effect(const struct ig_mix *m, const struct ig_mix_layer *l, int
 {
 	const struct ig_graph *g = m->v.s.flt;
 	const struct ig_node *n = ig_node(g, l->node);
-	if (n->precision == IG_PREC_INT8 && m->candidates.v[c].uses_int8)
+	if (n->precision == IG_PREC_INT8 && m->candidates.v[c].is_int8)
 		return ig_ops[n->op].quant == IG_QC_COMPUTE ? ig_convert_has_weights(g, n) : ig_vtype(g, n->out[0])->dtype == IG_DT_F32;
-	return (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC) && ig_convert_has_weights(g, n);
+	return (n->precision == IG_PREC_STORED || n->precision == IG_PREC_DYNAMIC || n->precision == IG_PREC_W8A16) && ig_convert_has_weights(g, n);
 }
 
 /* Tries candidate c for the layers for which it is marked. */

@@ -22,7 +22,7 @@ static bool any_int8(const struct ig_mix *m)
 {
 	bool any = false;
 	for (int c = 0; c < m->candidates.n; c++)
-		any = any || m->candidates.v[c].uses_int8;
+		any = any || m->candidates.v[c].is_int8;
 	return any;
 }
 

@@ -140,11 +140,12 @@ def test_foreign(f):
 def test_rules(f):
     """What the model's own rules say of single layers stays; `recover` too; the default is int8's configuration."""
     (f.path / "rules.ig").write_text('quantize {\n  recover equalize\n  default static(activations: minmax)\n  layer "conv1" skip\n}\n')
-    done = f.run("tune", "model.ig", "--calibration", "calib.npy", *DATA[2:], "--qconfig", "rules.ig", "-o", "ruled.ig", "--steps", "4", "--json")
+    done = f.run("tune", "model.ig", "--calibration", "calib.npy", *DATA[2:], "--qconfig", "rules.ig", "--precisions", "int8,w8a16,dynamic", "--max-bytes", "11K", "-o", "ruled.ig", "--steps", "4", "--json")
     if not check(done.returncode == 0, f"rules: {done.stderr}"):
         return
     text = (f.path / "ruled.ig").read_text()
     check("recover equalize\n" in text and '  layer "conv1" skip\n' in text and "default static(activations: minmax)\n" in text, f"rules of the model: {text}")
+    check("w8a16" in text or "dynamic" in text, f"11K allow more than int8: {text}")
     said, point = json.loads(f.run("eval", "model.ig", "--calibration", "calib.npy", *DATA[2:], "--qconfig", "ruled.ig", "--json").stdout), json.loads(done.stdout)["chosen"]
     check(said["sqnr_db"] == point["sqnr_db"] and "conv1" not in point["layers"], f"{said['sqnr_db']} dB, tune said {point['sqnr_db']}")
 
