@@ -125,6 +125,7 @@ def test_interpreted(f):
 def test_foreign(f):
     """A state of other samples, other candidates, another calibration; one with a digit changed, one cut short."""
     state = f.path / "whole.tune"
+    tune(f, "--state", "whole.tune", "--steps", "2")
     kept = state.read_bytes()
     for options in (("--samples", "0:119"), ("--precisions", "bfloat16"), ("--alone-samples", "19"), ("--metric", "top1"), ("--calibration", "calib.npy")):
         done = f.run(*(x for x in TUNE if "--samples" not in options or x not in ("--samples", "0:120")), *options, "--state", "whole.tune")
