@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define MOST_SAMPLES 128
-#define ROWS 1024      /* places of a layer that are looked at */
+#define ROWS 4096      /* places of a layer that are looked at */
 #define ITERATIONS 1000
 enum { LANES = IG_ROUNDING_LANES, TILE = IG_ROUNDING_TILE };
 
@@ -36,7 +36,7 @@ struct adaround {
 static void find_layers(struct adaround *a)
 {
 	for (struct ig_nid id = ig_first(a->g); id.i >= 0; id = ig_next(a->g, id)) {
-		struct layer l = {.rows = ROWS};
+		struct layer l = {0};
 		if (!ig_layer_pair_of(a->g, id, a->flt, &l.pair) || l.pair.patches.places == 0)
 			continue;
 		const struct ig_node *f = ig_node(a->flt, l.pair.flt);
@@ -47,13 +47,24 @@ static void find_layers(struct adaround *a)
 	}
 }
 
+/* At how many places: fewer where all layers' outputs there would take more than 512 MB. */
+static int64_t most_rows(const struct adaround *a)
+{
+	int64_t outputs = 0, rows = ROWS;
+	for (int i = 0; i < a->layer.n; i++)
+		outputs += a->layer.v[i].pair.patches.c.oc;
+	while (rows > ROWS / 4 && rows * outputs > (INT64_C(512) << 20) / (int64_t)sizeof(float))
+		rows /= 2;
+	return rows;
+}
+
 /* The places a layer is looked at: all where there are few, else drawn. */
-static void draw_rows(struct adaround *a, int at)
+static void draw_rows(struct adaround *a, int at, int64_t rows)
 {
 	struct layer *l = &a->layer.v[at];
 	int64_t places = l->pair.patches.places, all = a->samples * places;
-	bool few = all <= ROWS;
-	l->rows = few ? (all + TILE - 1) / TILE * TILE : ROWS;
+	bool few = all <= rows;
+	l->rows = few ? (all + TILE - 1) / TILE * TILE : rows;
 	l->slot = ig_xcalloc((size_t)l->rows, sizeof *l->slot);
 	l->place = ig_xcalloc((size_t)l->rows, sizeof *l->place);
 	l->target = ig_xcalloc((size_t)(l->rows * l->pair.patches.c.oc), sizeof *l->target);
@@ -215,7 +226,7 @@ bool ig_pass_adaround(struct ig_graph *g, struct ig_context *c)
 	bool ok = m != NULL;
 	a.samples = ok ? ig_march_samples(m) : 0;
 	for (int i = 0; i < a.layer.n && ok; i++)
-		draw_rows(&a, i);
+		draw_rows(&a, i, most_rows(&a));
 	ok = ok && run_float(&a, c->diag);
 	for (int i = 0; i < a.layer.n && ok; i++) {
 		ok = ig_march_to(m, a.layer.v[i].pair.node, "rounding weights");

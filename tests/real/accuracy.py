@@ -2,7 +2,7 @@
 """One preset for all five models, nothing skipped: accuracy and agreement with float at least what the project promises; the autoencoder's output
 no noisier than that of ONNX Runtime's own int8 (quantize_static: QDQ, per channel, u8 x s8, min-max, the same calibration samples).
 
-accuracy.py INTAGLIO [--table | --recovery]: --table measures every range method instead, --recovery the lines `recover`; they judge nothing. --table has MobileNetV2 as well;
+accuracy.py INTAGLIO [--table | --recovery]: --table measures every range method instead, --recovery the lines `recover`; they judge nothing. both have MobileNetV2 as well;
 --only WORD[,WORD...] takes the rows whose names are given."""
 import sys
 import tempfile
@@ -10,7 +10,13 @@ from pathlib import Path
 
 import models
 
-RECOVER = ["equalize", "bias_correction", "empirical_bias"]
+BIASES = [[], ["equalize"], ["bias_correction"], ["empirical_bias"], ["equalize", "bias_correction"]]
+# By weights: configuration, combinations of `recover` methods, whether only for the models with labels.
+RECOVERY = {
+    "per_tensor": ("static(weights: minmax(s8, per_tensor))", BIASES, False),
+    "per_channel": ("static(weights: minmax(s8, per_channel))", BIASES, False),
+    "4bit": ("static(weights: minmax(s8, per_channel, quant_min: -8, quant_max: 7))", [[], ["empirical_bias"], ["gptq"], ["adaround"], ["adaround", "empirical_bias"]], True),
+}
 # Range methods of activations, all else as in `default`; whole configurations; and `default` with the ranges chosen by the change of the output.
 RANGES = ["mse", "minmax", "histogram", "entropy", "percentile(percentile: 99.9)", "percentile(percentile: 99.99)", "percentile(percentile: 99.999)", "moving_average"]
 PRESETS = ["x86", "qnnpack", "onednn"]
@@ -41,8 +47,8 @@ class MobileNetV2(models.Model):
         return self.model
 
 
-def cell(r):
-    top1 = r["engines"]["reference"].get("top1")
+def cell(r, engine="reference"):
+    top1 = r["engines"][engine].get("top1")
     accuracy = f'{100 * top1:.1f} % ' if top1 is not None else ''
     return f"{accuracy}{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB"
 
@@ -60,15 +66,38 @@ def table(intaglio, data, only):
             print(f"{name:20}" + "".join(f"{cell(models.evaluate(intaglio, m, data, '--qconfig', rules)):>26}" for m in columns), flush=True)
 
 
-def recovery(intaglio, data):
-    print(f"{'':36}" + "".join(f"{m.name:>26}" for m in models.MODELS))
-    for weights in ("per_tensor", "per_channel"):
-        for lines in ([], *([m] for m in RECOVER), RECOVER) if len(RECOVER) > 1 else ([], RECOVER):
-            with tempfile.TemporaryDirectory() as tmp:
-                rules = Path(tmp, "q.ig")
-                rules.write_text(f"quantize {{\n  default static(weights: minmax(s8, {weights}))\n" + "".join(f"  recover {m}\n" for m in lines) + "}\n")
-                row = "".join(f"{cell(models.evaluate(intaglio, m, data, '--qconfig', rules)):>26}" for m in models.MODELS)
-            print(f"{' + '.join([weights, *lines]):36}{row}", flush=True)
+def recovery(intaglio, data, only):
+    """Rows by weights, then by methods; 4-bit weights of the three models with labels alone, and stories260K's perplexity by way of `smoothquant`. By compiled code,
+    which gives the reference's bytes sooner."""
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = Path(tmp)
+        rules = folder / "q.ig"
+        for weights, (config, methods, few) in RECOVERY.items():
+            names = {" + ".join([weights, *lines]): lines for lines in methods}
+            names = {name: lines for name, lines in names.items() if not only or weights in only or name in only}
+            if not names:
+                continue
+            columns = models.MODELS[:3] if few else [*models.MODELS, MobileNetV2(data, folder)]
+            print(f"{'':44}" + "".join(f"{m.name:>26}" for m in columns))
+            for name, lines in names.items():
+                rules.write_text(f"quantize {{\n  default {config}\n" + "".join(f"  recover {m}\n" for m in lines) + "}\n")
+                row = "".join(f"{cell(models.evaluate(intaglio, m, data, '--qconfig', rules, engine='native'), 'native'):>26}" for m in columns)
+                print(f"{name:44}{row}", flush=True)
+        if not only or "stories260K" in only:
+            smooth(intaglio, data, folder)
+
+
+def smooth(intaglio, data, folder):
+    """stories260K under `smoothquant`: perplexity, agreement, SQNR."""
+    import numpy as np
+    import weights
+    np.save(folder / "told.npy", weights.tell(data, 32))
+    for config in ("default", "default_dynamic"):
+        for lines in ([], ["recover smoothquant"]):
+            r = weights.evaluate(intaglio, folder, data / "nlp/stories260K_s128.onnx", [f"default {config}", "type mul skip", *lines], "--calibration", folder / "told.npy",
+                                 "--data", data / "nlp/stories_tokens.npy", "--labels", data / "nlp/stories_targets.npy", "--engine", "float,reference")
+            print(f"{' + '.join(['stories260K', config, *lines]):60}{r['engines']['reference']['perplexity']:8.4f} (float {r['engines']['float']['perplexity']:.4f}), "
+                  f"{100 * r['agreement']:.1f} % {r['sqnr_db']:.2f} dB", flush=True)
 
 
 def ort_int8_sqnr(model, data):
@@ -99,11 +128,11 @@ def ort_int8_sqnr(model, data):
 
 def main():
     intaglio, data = sys.argv[1], models.data_folder()
+    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else None
     if "--table" in sys.argv:
-        only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else None
         return table(intaglio, data, only)
     if "--recovery" in sys.argv:
-        return recovery(intaglio, data)
+        return recovery(intaglio, data, only)
     failed = False
     for m in models.MODELS:
         r = models.evaluate(intaglio, m, data)

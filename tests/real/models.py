@@ -75,9 +75,9 @@ def run(command, **kwargs):
     return r.stdout
 
 
-def evaluate(intaglio, model, data, *options):
-    """`intaglio eval` of the quantized model on the reference engine, as an object."""
-    command = [intaglio, "eval", model.path, "--quiet", "--json", "--engine", "float,reference", "--calibration", data / model.calib,
+def evaluate(intaglio, model, data, *options, engine="reference"):
+    """`intaglio eval` of the quantized model on an engine, as an object."""
+    command = [intaglio, "eval", model.path, "--quiet", "--json", "--engine", f"float,{engine}", "--calibration", data / model.calib,
                "--data", data / model.test, "--max-loss", "100%"]
     if model.calib_slice:
         command += ["--calibration-samples", model.calib_slice, "--samples", model.test_slice]
