@@ -141,7 +141,7 @@ static bool supported(struct ig_lower *L)
 			bool whole = q == NULL && (t->dtype == IG_DT_BOOL || t->dtype == IG_DT_I32 || t->dtype == IG_DT_I64);
 			if (t->dtype != IG_DT_F32 && t->dtype != IG_DT_U8 && !whole && !at_boundary(L->g, n, n->out[k]))
 				ok = ig_low_refuse(L, i, "code is generated for values of f32, u8, i32, i64 and bool, not %s", ig_dtypes[t->dtype].name);
-			else if (q && (q->n != 1 || q->dynamic.i >= 0))
+			else if (q && q->n != 1)
 				ok = ig_low_refuse(L, i, "code is generated for activations with one static scale and zero point");
 			else if (!ig_type_elems(t, &elems) || elems > INT32_MAX)
 				ok = ig_low_refuse(L, i, "its result has too many elements; the limit is 2^31 - 1");

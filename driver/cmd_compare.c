@@ -89,7 +89,7 @@ static void set_range(struct pair *p, const struct ig_graph *g)
 	const struct ig_qparam *q = ig_qparam(g, p->type.q);
 	p->lo = -INFINITY;
 	p->hi = INFINITY;
-	if (q && q->n == 1 && q->dynamic.i < 0) {
+	if (q && q->n == 1) {
 		p->lo = ((float)(q->qmin - q->zero_point[0]) - 0.5f) * q->scale[0];
 		p->hi = ((float)(q->qmax - q->zero_point[0]) + 0.5f) * q->scale[0];
 	}

@@ -130,7 +130,7 @@ static bool check_count(struct sema *s, const struct ast_arg *scale, const struc
 static bool read_qparams(struct sema *s, const struct ast_type *at, struct ig_type *t)
 {
 	struct qparam_text x = {0};
-	struct ig_qparam q = {.dtype = t->dtype, .axis = -1, .dynamic = IG_NOVAL};
+	struct ig_qparam q = {.dtype = t->dtype, .axis = -1};
 	struct sema_value scale, zp;
 	int64_t lo, hi, v, n_zp = 0;
 	if (ig_dtypes[t->dtype].is_float) {

@@ -315,7 +315,7 @@ struct ig_qid ig_graph_qparam(struct ig_graph *g, const struct ig_qparam *q)
 
 struct ig_qid ig_graph_qparam1(struct ig_graph *g, enum ig_dtype dt, float scale, int32_t zp, int32_t qmin, int32_t qmax)
 {
-	struct ig_qparam q = {.dtype = dt, .axis = -1, .n = 1, .scale = &scale, .zero_point = &zp, .qmin = qmin, .qmax = qmax, .dynamic = IG_NOVAL};
+	struct ig_qparam q = {.dtype = dt, .axis = -1, .n = 1, .scale = &scale, .zero_point = &zp, .qmin = qmin, .qmax = qmax};
 	return ig_graph_qparam(g, &q);
 }
 
@@ -324,7 +324,7 @@ bool ig_qparam_equal(const struct ig_qparam *a, const struct ig_qparam *b)
 	if (!a || !b)
 		return a == b;
 	return a->dtype == b->dtype && a->axis == b->axis && a->n == b->n && a->group == b->group && a->qmin == b->qmin && a->qmax == b->qmax &&
-	       a->dynamic.i == b->dynamic.i && memcmp(a->scale, b->scale, (size_t)a->n * sizeof *a->scale) == 0 &&
+	       memcmp(a->scale, b->scale, (size_t)a->n * sizeof *a->scale) == 0 &&
 	       memcmp(a->zero_point, b->zero_point, (size_t)a->n * sizeof *a->zero_point) == 0;
 }
 

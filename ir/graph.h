@@ -83,7 +83,6 @@ struct ig_qparam {
 	const int32_t *zero_point;
 	int32_t qmin, qmax; /* the values that may occur: 0..255, -128..127, 0..127 with reduce_range, ... */
 	bool fixed;         /* given in the source or by an imported model: law, nothing re-derives it */
-	struct ig_vid dynamic; /* run-time parameters (scale, zero point); IG_NOVAL: static */
 };
 
 struct ig_attr {

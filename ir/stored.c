@@ -18,7 +18,7 @@ const char *ig_check_stored(const struct ig_graph *g, const struct ig_node *n)
 		return "its input is float32, so its weights must be";
 	if (is_half(w->dtype) && !q)
 		return NULL;
-	if ((w->dtype != IG_DT_S8 && w->dtype != IG_DT_S4) || !q || q->dynamic.i >= 0)
+	if ((w->dtype != IG_DT_S8 && w->dtype != IG_DT_S4) || !q)
 		return "its weights must be float32, f16, bf16, or s8 or s4 with scales";
 	for (int64_t i = 0; i < q->n; i++)
 		if (q->zero_point[i] != 0)

@@ -108,14 +108,14 @@ static bool plain_float(const struct ig_graph *g, struct ig_vid v) { return !qua
 static bool activation(const struct ig_graph *g, struct ig_vid v)
 {
 	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
-	return q && q->axis < 0 && q->n == 1 && q->dynamic.i < 0 && (q->dtype == IG_DT_U8 || q->dtype == IG_DT_S8);
+	return q && q->axis < 0 && q->n == 1 && (q->dtype == IG_DT_U8 || q->dtype == IG_DT_S8);
 }
 
 /* Quantize and dequantize nodes take one scale for each channel as well: of imported weights, and in the interpreter. */
 static bool has_params(const struct ig_graph *g, struct ig_vid v)
 {
 	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
-	return q && q->dynamic.i < 0 && q->group == 0;
+	return q && q->group == 0;
 }
 
 static const char *check_compute(const struct ig_graph *g, const struct ig_node *n)

@@ -36,7 +36,7 @@ bool ig_onnx_qparam(struct ig_onnx_node *n, int scale, int zero, const struct ig
 		return ig_onnx_fail(n, "scale and zero point must be known when the model is imported");
 	if (s->type.dtype != IG_DT_F32 || s->type.rank > 1)
 		return ig_onnx_fail(n, "the scale is %s; one number, or one for each place of an axis, is supported (no blocks)", ig_type_str(n->s->arena, &s->type));
-	*q = (struct ig_qparam){.dtype = dtype, .axis = -1, .n = ig_elems(&s->type), .fixed = true, .dynamic = IG_NOVAL};
+	*q = (struct ig_qparam){.dtype = dtype, .axis = -1, .n = ig_elems(&s->type), .fixed = true};
 	dtype_range(dtype, &q->qmin, &q->qmax);
 	if (q->n < 1)
 		return ig_onnx_fail(n, "there is no scale");

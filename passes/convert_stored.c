@@ -39,7 +39,7 @@ static const struct ig_tensor *to_integers(struct ig_convert *k, const struct ig
 		ig_error(k->c->diag, n->loc, "layer `%s`: groups of weights are for linear layers and convolutions of 1 x 1 without groups; give it weights without group:", n->name);
 		return NULL;
 	}
-	struct ig_qparam qp = {.dtype = q->dtype, .axis = r.n == 1 ? -1 : r.group ? 1 : 0, .n = r.n, .group = r.group, .dynamic = IG_NOVAL};
+	struct ig_qparam qp = {.dtype = q->dtype, .axis = r.n == 1 ? -1 : r.group ? 1 : 0, .n = r.n, .group = r.group};
 	float *scale = ig_xcalloc((size_t)r.n, sizeof *scale);
 	int32_t *zero = ig_xcalloc((size_t)r.n, sizeof *zero);
 	struct ig_type type = w->type;

@@ -123,7 +123,7 @@ bool ig_convert_weights(struct ig_convert *k, struct ig_nid id, float s_x, int32
 	bool channels = q->weight.per_channel && p.oc > 1;
 	int32_t *zeros = ig_xcalloc((size_t)p.oc + 1, sizeof *zeros);
 	struct ig_qparam qp = {.dtype = IG_DT_S8, .axis = channels ? 0 : -1, .n = channels ? p.oc : 1, .scale = scale, .zero_point = zeros,
-	                       .qmin = p.qmin, .qmax = p.qmax, .dynamic = IG_NOVAL};
+	                       .qmin = p.qmin, .qmax = p.qmax};
 	struct ig_type type = wt->type;
 	type.dtype = IG_DT_S8;
 	type.q = ig_graph_qparam(g, &qp);

@@ -26,7 +26,7 @@ struct fold {
 static bool is_u8(const struct ig_graph *g, struct ig_vid v)
 {
 	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
-	return q && q->dtype == IG_DT_U8 && q->axis < 0 && q->dynamic.i < 0;
+	return q && q->dtype == IG_DT_U8 && q->axis < 0;
 }
 
 /* ---- s8 activations: the same numbers as u8 at +128 ---- */
@@ -48,7 +48,7 @@ static struct ig_qid shifted(struct ig_graph *g, const struct ig_qparam *q)
 static bool is_s8(const struct ig_graph *g, struct ig_vid v)
 {
 	const struct ig_qparam *q = ig_qparam(g, ig_vtype(g, v)->q);
-	return q && q->dtype == IG_DT_S8 && q->axis < 0 && q->dynamic.i < 0 && !ig_is_given(g, v);
+	return q && q->dtype == IG_DT_S8 && q->axis < 0 && !ig_is_given(g, v);
 }
 
 static void set_type(struct ig_graph *g, struct ig_vid v, struct ig_qid q)

@@ -49,9 +49,9 @@ bool ig_layer_pair_of(const struct ig_graph *g, struct ig_nid id, const struct i
 	l->w = ig_const_data(flt, f->in[1]);
 	l->qw = q ? ig_qparam(g, q->type.q) : NULL;
 	if (!l->w || !l->qw || l->w->type.dtype != IG_DT_F32 || (q->type.dtype != IG_DT_S8 && q->type.dtype != IG_DT_S4) || !ig_type_same_shape(&l->w->type, &q->type) ||
-	    l->qw->fixed || l->qw->dynamic.i >= 0 || ig_op_is_add(n->op) != ig_op_is_add(f->op))
+	    l->qw->fixed || ig_op_is_add(n->op) != ig_op_is_add(f->op))
 		return false;
-	if (qx ? qx->n != 1 || qx->dynamic.i >= 0 : ig_vtype(g, n->in[0])->dtype != IG_DT_F32)
+	if (qx ? qx->n != 1 : ig_vtype(g, n->in[0])->dtype != IG_DT_F32)
 		return false;
 	if (ig_vtype(flt, f->in[0])->dtype != IG_DT_F32)
 		return false;

@@ -113,7 +113,7 @@ static bool set_scales(struct ig_graph *g, struct ig_tensor *w, const struct fou
 		if (!(s[i] > 0) || isinf(s[i]))
 			return false;
 	struct ig_qparam q = {.dtype = IG_DT_S8, .axis = n == 1 ? -1 : 0, .n = n, .scale = s, .zero_point = IG_NEWN(g->arena, int32_t, n), .qmin = -128, .qmax = 127,
-	                      .fixed = true, .dynamic = IG_NOVAL};
+	                      .fixed = true};
 	w->type.q = ig_graph_qparam(g, &q);
 	return true;
 }

@@ -93,7 +93,7 @@ static inline void net_weight_q(struct net *t, struct ig_vid w, int64_t oc, floa
 	int32_t zero[4096] = {0};
 	for (int64_t i = 0; i < oc; i++)
 		scale[i] = base * rnd_f(&t->r, 0.5f, 1.5f);
-	struct ig_qparam q = {.dtype = IG_DT_S8, .axis = 0, .n = oc, .scale = scale, .zero_point = zero, .qmin = -128, .qmax = 127, .dynamic = IG_NOVAL};
+	struct ig_qparam q = {.dtype = IG_DT_S8, .axis = 0, .n = oc, .scale = scale, .zero_point = zero, .qmin = -128, .qmax = 127};
 	ig_value(t->g, w)->type.q = ig_graph_qparam(t->g, &q);
 	ig_def(t->g, w)->data->type.q = ig_value(t->g, w)->type.q;
 }

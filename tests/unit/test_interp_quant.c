@@ -20,7 +20,7 @@ static struct ig_vid weight(struct ig_graph *g, int rank, const int64_t *dims, c
 {
 	static const int32_t zeros[64];
 	struct ig_vid w = add_constant(g, "w", IG_DT_S8, rank, dims, data);
-	struct ig_qparam q = {.dtype = IG_DT_S8, .axis = n == 1 ? -1 : 0, .n = n, .scale = scale, .zero_point = zeros, .qmin = -128, .qmax = 127, .dynamic = IG_NOVAL};
+	struct ig_qparam q = {.dtype = IG_DT_S8, .axis = n == 1 ? -1 : 0, .n = n, .scale = scale, .zero_point = zeros, .qmin = -128, .qmax = 127};
 	ig_value(g, w)->type.q = ig_graph_qparam(g, &q);
 	ig_def(g, w)->data->type.q = ig_value(g, w)->type.q;
 	return w;
