@@ -80,16 +80,26 @@ static void add_option(struct line *l, enum ig_opt id, const char *value)
 	ig_vec_push(&l->word, w);
 }
 
-/* The options of this command that the other one takes, but for those that are replaced. */
-static void pass_on(struct line *l, const struct ig_opts *o, const struct ig_command *cmd, enum form form)
+/* Whether an option of this command is another one's as it stands: `recover` methods may need the samples themselves, else the state serves. */
+static bool passes_on(const struct report *r, enum ig_opt id, enum form form)
 {
-	for (const struct ig_opt_use *u = cmd->opts; u->id != IG_OPT_HELP; u++) {
-		if (u->id == IG_OPT_CALIBRATION || u->id == IG_OPT_CALIBRATION_SAMPLES || u->id == IG_OPT_OUTPUT || u->id == IG_OPT_JSON ||
-		    (u->id == IG_OPT_QCONFIG && form == FLOAT))
-			continue;
-		for (int i = 0; i < o->value[u->id].n; i++)
-			add_option(l, u->id, o->value[u->id].v[i]);
+	switch (id) {
+	case IG_OPT_CALIBRATION:
+	case IG_OPT_CALIBRATION_SAMPLES:
+		return form == QUANTIZED && r->s.ctx.replay;
+	case IG_OPT_QCONFIG:
+		return form != FLOAT;
+	default:
+		return id != IG_OPT_OUTPUT && id != IG_OPT_JSON;
 	}
+}
+
+/* The options of this command that the other one takes, but for those that are replaced. */
+static void pass_on(struct line *l, const struct report *r, const struct ig_command *cmd, enum form form)
+{
+	for (const struct ig_opt_use *u = cmd->opts; u->id != IG_OPT_HELP; u++)
+		for (int i = 0; passes_on(r, u->id, form) && i < r->o->value[u->id].n; i++)
+			add_option(l, u->id, r->o->value[u->id].v[i]);
 }
 
 /* What a command answers with --json about the model; NULL after a diagnostic. */
@@ -98,8 +108,8 @@ static json_t *ask(struct report *r, const struct ig_command *cmd, enum form for
 	struct line l = {{0}};
 	struct ig_opts o;
 	json_t *answer = NULL;
-	pass_on(&l, r->o, cmd, form);
-	if (r->s.stats && form == QUANTIZED)
+	pass_on(&l, r, cmd, form);
+	if (r->s.stats && form == QUANTIZED && !r->s.ctx.replay)
 		add_option(&l, IG_OPT_CALIBRATION, r->state);
 	if (form == FLOAT)
 		add_option(&l, IG_OPT_QCONFIG, r->skip);

@@ -170,6 +170,10 @@ def test_report(f):
     check(not re.search(r"https?://(?!www\.w3\.org/)|src=|@import|url\(", pages[0]), "report: the page loads something")
     check(str(temp) not in pages[0] and not list(temp.iterdir()), "report: temporary files")
     check_report(f, said[0], "0:100")
+    (f.path / "recover.ig").write_text("quantize {\n  recover bias_correction\n}\n")
+    done = f.run("report", "model.ig", "--qconfig", "recover.ig", "--calibration", "calib.npy", "--data", "test.npy", "--samples", "0:20", "--json", "-q")
+    if good(done, "report of a model with recover"):
+        check([r["method"] for r in json.loads(done.stdout)["quantized"]["recover"]] == ["bias_correction"], "report: what recover changed")
     shown = shown_by_browser(f.path / "page0.html")
     if shown:
         check(not shown[1], f"report: the console says {shown[1]}")
