@@ -75,29 +75,6 @@ static void test_learns(void **state)
 	free(p);
 }
 
-struct source {
-	float *x;
-	int done;
-	const void *in[1];
-};
-
-static const void *const *next(void *self)
-{
-	struct source *s = self;
-	if (s->done == SAMPLES)
-		return NULL;
-	s->in[0] = s->x + EACH * s->done++;
-	return s->in;
-}
-
-static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_replay *r)
-{
-	struct ig_graph *g = ig_graph_clone(flt);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .flt = flt, .replay = r};
-	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
-	return g;
-}
-
 static double squared_error(const struct ig_graph *a, const struct ig_graph *b, const float *x)
 {
 	double sum = 0;
@@ -158,15 +135,12 @@ static void check(int kind)
 	float *samples = malloc(SAMPLES * EACH * sizeof *samples);
 	for (int i = 0; i < SAMPLES * EACH; i++)
 		samples[i] = (float)(1 + uniform());
-	struct ig_stats *st = ig_stats_new(g->weights_hash);
-	struct source s = {.x = samples};
-	struct ig_sample_source src = {.self = &s, .next = next};
-	assert_true(ig_calibrate(g, map, &src, st, diag));
+	struct ig_stats *st = calibrated(g, map, samples, EACH, SAMPLES);
 	struct array_replay a = {.x = samples, .each = EACH};
 	const struct ig_replay r = replay_of(&a, SAMPLES);
-	struct ig_graph *plain = quantized(g, map, st, &r);
+	struct ig_graph *plain = quantized_with(g, map, st, &r);
 	map->recover[IG_RECOVER_ADAROUND] = true;
-	struct ig_graph *learned = quantized(g, map, st, &r);
+	struct ig_graph *learned = quantized_with(g, map, st, &r);
 	double before = squared_error(g, plain, samples), after = squared_error(g, learned, samples);
 	if (!(after < before / 4))
 		fail_msg("kind %d: %g before, %g after", kind, before, after);

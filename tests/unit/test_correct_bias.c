@@ -4,28 +4,13 @@
 #include "tests/common/array_replay.h"
 
 #define SAMPLES 40
+#define EACH (4 * 9 * 9)
 
 /* Samples of one sign, so that the weights' errors add up. */
 static void fill(float *x, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		x[i] = (float)(1 + uniform());
-}
-
-struct source {
-	float *x;
-	int64_t n;
-	int done;
-	const void *in[1];
-};
-
-static const void *const *next(void *self)
-{
-	struct source *s = self;
-	if (s->done == SAMPLES)
-		return NULL;
-	s->in[0] = s->x + s->n * s->done++;
-	return s->in;
 }
 
 static void test_means(void **state)
@@ -49,12 +34,12 @@ static void test_means(void **state)
 }
 
 /* Sum over channels of the squared difference of means between the float graph and a quantized one; output is [1, C, ...]. */
-static double bias_of(const struct ig_graph *flt, const struct ig_graph *q, const struct source *s)
+static double bias_of(const struct ig_graph *flt, const struct ig_graph *q, const float *x)
 {
 	int64_t n = ig_elems(ig_vtype(flt, flt->output[0])), channels = ig_vtype(flt, flt->output[0])->dim[1], count;
 	double *sum = calloc((size_t)channels, sizeof *sum), total = 0;
 	for (int i = 0; i < SAMPLES; i++) {
-		float *a = run_graph(flt, s->x + s->n * i, &count), *b = run_graph(q, s->x + s->n * i, &count);
+		float *a = run_graph(flt, x + EACH * i, &count), *b = run_graph(q, x + EACH * i, &count);
 		assert_int_equal(count, n);
 		for (int64_t j = 0; j < n; j++)
 			sum[j / (n / channels)] += ((double)b[j] - (double)a[j]) / SAMPLES;
@@ -67,14 +52,6 @@ static double bias_of(const struct ig_graph *flt, const struct ig_graph *q, cons
 	return total;
 }
 
-static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_replay *r)
-{
-	struct ig_graph *g = ig_graph_clone(flt);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .flt = flt, .replay = r};
-	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
-	return g;
-}
-
 /* kind 0: convolution, 1: grouped, without a bias, 2: depthwise, 3: float bias; the first channel's weights are large, which makes the others' coarse. */
 static void check(int kind)
 {
@@ -84,28 +61,24 @@ static void check(int kind)
 	rule.config.weight.per_channel = false;
 	rule.config.bias_float32 = kind == 3;
 	ig_vec_push(&map->rules, rule);
-	struct ig_vid x = input(g, "x", SHAPE(1, 4, 9, 9));
-	output(g, conv(g, "c", x, kind == 2 ? 4 : 8, kind == 1 ? 2 : kind == 2 ? 4 : 1, kind != 1));
+	output(g, conv(g, "c", input(g, "x", SHAPE(1, 4, 9, 9)), kind == 2 ? 4 : 8, kind == 1 ? 2 : kind == 2 ? 4 : 1, kind != 1));
 	const struct ig_tensor *w = ig_const_data(g, layer(g, "c")->in[1]);
 	for (int64_t i = 0; i < ig_elems(&w->type) / w->type.dim[0]; i++)
 		((float *)w->data)[i] *= 50;
 	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map};
 	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &c, NULL));
-	struct source s = {.n = 4 * 9 * 9};
-	s.x = malloc(SAMPLES * (size_t)s.n * sizeof *s.x);
-	fill(s.x, SAMPLES * s.n);
-	struct ig_stats *st = ig_stats_new(g->weights_hash);
-	struct ig_sample_source src = {.self = &s, .next = next};
-	assert_true(ig_calibrate(g, map, &src, st, diag));
-	struct array_replay a = {.x = s.x, .each = s.n};
+	float *x = malloc(SAMPLES * EACH * sizeof *x);
+	fill(x, SAMPLES * EACH);
+	struct ig_stats *st = calibrated(g, map, x, EACH, SAMPLES);
+	struct array_replay a = {.x = x, .each = EACH};
 	const struct ig_replay r = replay_of(&a, SAMPLES);
 	map->recover[IG_RECOVER_BIAS] = true;
-	struct ig_graph *plain = quantized(g, map, st, NULL), *corrected = quantized(g, map, st, &r);
-	assert_true(bias_of(g, corrected, &s) < bias_of(g, plain, &s) / 3);
+	struct ig_graph *plain = quantized_with(g, map, st, NULL), *corrected = quantized_with(g, map, st, &r);
+	assert_true(bias_of(g, corrected, x) < bias_of(g, plain, x) / 3);
 	ig_graph_free(plain);
 	ig_graph_free(corrected);
 	ig_stats_free(st);
-	free(s.x);
+	free(x);
 	ig_graph_free(g);
 	ig_qconfig_map_free(map);
 }

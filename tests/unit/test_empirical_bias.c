@@ -41,21 +41,6 @@ static struct ig_graph *make_graph(struct ig_qconfig_map *map, int layers)
 	return g;
 }
 
-struct source {
-	float *x;
-	int done;
-	const void *in[1];
-};
-
-static const void *const *next(void *self)
-{
-	struct source *s = self;
-	if (s->done == SAMPLES)
-		return NULL;
-	s->in[0] = s->x + EACH * s->done++;
-	return s->in;
-}
-
 /* The means of the output by channel, over the samples. */
 static void output_means(const struct ig_graph *g, const float *x, double *mean, int64_t channels)
 {
@@ -70,14 +55,6 @@ static void output_means(const struct ig_graph *g, const float *x, double *mean,
 			mean[i / (n / channels)] += (double)((const float *)t->data)[i] / (double)(n / channels) / SAMPLES;
 	}
 	ig_interp_free(it);
-}
-
-static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_replay *r)
-{
-	struct ig_graph *g = ig_graph_clone(flt);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .flt = flt, .replay = r};
-	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
-	return g;
 }
 
 static double worst(const struct ig_graph *flt, const struct ig_graph *q, const float *x)
@@ -103,15 +80,12 @@ static void check(int kind, int layers)
 	ig_vec_push(&map->rules, rule);
 	struct ig_graph *g = make_graph(map, layers);
 	float *x = make_samples();
-	struct ig_stats *st = ig_stats_new(g->weights_hash);
-	struct source s = {.x = x};
-	struct ig_sample_source src = {.self = &s, .next = next};
-	assert_true(ig_calibrate(g, map, &src, st, diag));
+	struct ig_stats *st = calibrated(g, map, x, EACH, SAMPLES);
 	struct array_replay a = {.x = x, .each = EACH};
 	const struct ig_replay r = replay_of(&a, SAMPLES);
-	struct ig_graph *plain = quantized(g, map, st, &r);
+	struct ig_graph *plain = quantized_with(g, map, st, &r);
 	map->recover[IG_RECOVER_EMPIRICAL_BIAS] = true;
-	struct ig_graph *corrected = quantized(g, map, st, &r);
+	struct ig_graph *corrected = quantized_with(g, map, st, &r);
 	double before = worst(g, plain, x), after = worst(g, corrected, x);
 	if (!(after < 0.01 * before + 1e-4)) /* the rounding of the bias */
 		fail_msg("kind %d, %d layers: %g before, %g after", kind, layers, before, after);

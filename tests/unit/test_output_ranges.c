@@ -12,18 +12,7 @@ struct setup {
 	struct array_replay array;
 	struct ig_replay replay;
 	float x[SAMPLES * WIDTH];
-	int done;
-	const void *in[1];
 };
-
-static const void *const *next(void *self)
-{
-	struct setup *s = self;
-	if (s->done == SAMPLES)
-		return NULL;
-	s->in[0] = s->x + WIDTH * s->done++;
-	return s->in;
-}
 
 /* linear, relu, linear[, softmax], calibrated on uniform samples with this observer of activations. */
 static void begin(struct setup *s, const struct ig_qspec *act, bool softmax)
@@ -38,9 +27,7 @@ static void begin(struct setup *s, const struct ig_qspec *act, bool softmax)
 	assert_true(ig_pipeline_run(IG_HALF_FLOAT, s->g, &c, NULL));
 	for (int i = 0; i < SAMPLES * WIDTH; i++)
 		s->x[i] = (float)(4 * uniform() - 2);
-	s->stats = ig_stats_new(s->g->weights_hash);
-	struct ig_sample_source src = {.self = s, .next = next};
-	assert_true(ig_calibrate(s->g, s->map, &src, s->stats, diag));
+	s->stats = calibrated(s->g, s->map, s->x, WIDTH, SAMPLES);
 	s->array = (struct array_replay){.x = s->x, .each = WIDTH};
 	s->replay = replay_of(&s->array, SAMPLES);
 }
@@ -54,11 +41,8 @@ static void end(struct setup *s)
 
 static struct ig_graph *quantized(struct setup *s, bool chosen)
 {
-	struct ig_graph *g = ig_graph_clone(s->g);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = s->map, .stats = s->stats, .flt = s->g, .replay = &s->replay};
 	s->map->recover[IG_RECOVER_RANGES] = chosen;
-	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
-	return g;
+	return quantized_with(s->g, s->map, s->stats, &s->replay);
 }
 
 static double error_of(const struct setup *s, const struct ig_graph *q)

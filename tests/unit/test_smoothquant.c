@@ -57,21 +57,6 @@ static struct ig_graph *make_graph(int kind)
 	return g;
 }
 
-struct source {
-	float *x;
-	int done;
-	const void *in[1];
-};
-
-static const void *const *next(void *self)
-{
-	struct source *s = self;
-	if (s->done == SAMPLES)
-		return NULL;
-	s->in[0] = s->x + EACH * s->done++;
-	return s->in;
-}
-
 static double squared_error(const struct ig_graph *a, const struct ig_graph *b, const float *x)
 {
 	double sum = 0;
@@ -92,10 +77,7 @@ static struct ig_graph *float_graph(const struct ig_graph *model, struct ig_qcon
 	struct ig_graph *g = ig_graph_clone(model), *q;
 	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .replay = r};
 	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &c, NULL));
-	struct ig_stats *st = ig_stats_new(g->weights_hash);
-	struct source s = {.x = x};
-	struct ig_sample_source src = {.self = &s, .next = next};
-	assert_true(ig_calibrate(g, map, &src, st, diag));
+	struct ig_stats *st = calibrated(g, map, x, EACH, SAMPLES);
 	q = ig_graph_clone(g);
 	c.stats = st;
 	c.flt = g;
