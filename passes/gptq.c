@@ -183,15 +183,22 @@ bool ig_pass_gptq(struct ig_graph *g, struct ig_context *c)
 	if (!c->replay || !c->qconfig || !c->qconfig->recover[IG_RECOVER_GPTQ])
 		return true;
 	struct gptq p = {.g = g};
+	bool left = false;
 	for (struct ig_nid id = ig_first(g); id.i >= 0; id = ig_next(g, id)) {
 		struct ig_layer_pair l;
 		if (!ig_layer_pair_of(g, id, c->flt, &l) || l.patches.places == 0)
 			continue;
+		if (l.patches.per > IG_GRAM_MOST) {
+			ig_warn(c->diag, ig_node(g, id)->loc, "`%s` has %lld inputs for each output; gptq takes at most %d: its weights stay rounded to nearest", ig_node(g, id)->name,
+			        (long long)l.patches.per, IG_GRAM_MOST);
+			left = true;
+			continue;
+		}
 		l.q = ig_own_weights(g, id);
 		ig_vec_push(&p.layer, l);
 		ig_vec_push(&p.flt, l.flt);
 	}
-	if (!p.layer.n)
+	if (!p.layer.n && !left)
 		ig_warn(c->diag, c->qconfig->recover_loc[IG_RECOVER_GPTQ], "nothing for gptq to do: no layer has weights of 8 bits or fewer");
 	bool ok = ig_gram_each(c->flt, p.flt.v, p.flt.n, c->replay, c->diag, round_layer, &p);
 	ig_vec_free(&p.layer);

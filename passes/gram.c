@@ -27,7 +27,8 @@ struct recording {
 
 bool ig_gram_possible(const struct ig_graph *g, const struct ig_node *n)
 {
-	return ig_op_is_conv_like(n->op) && ig_vtype(g, n->in[0])->dtype == IG_DT_F32 && ig_const_data(g, n->in[1]) != NULL;
+	const struct ig_tensor *w = ig_op_is_conv_like(n->op) && ig_vtype(g, n->in[0])->dtype == IG_DT_F32 ? ig_const_data(g, n->in[1]) : NULL;
+	return w && ig_elems(&w->type) <= IG_GRAM_MOST * w->type.dim[0];
 }
 
 static int64_t row_length(const struct recorded *r) { return r->patches.c.groups * r->patches.per; }

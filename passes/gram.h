@@ -10,7 +10,8 @@ struct ig_gram {
 	const double *h;         /* [groups][k][k] */
 	const double *magnitude; /* [groups][k]: means of |x| */
 };
-/* Whether ig_gram_each can tell anything of the layer: one with constant weights on float32. */
+#define IG_GRAM_MOST 8192 /* inputs of an output: a matrix of half a gigabyte */
+/* Whether ig_gram_each can tell anything of the layer: one with constant weights on float32, an output of at most IG_GRAM_MOST inputs. */
 bool ig_gram_possible(const struct ig_graph *g, const struct ig_node *n);
 /* Matrices are of at least 4096 rows (pixels or tokens), or twice k, spread over the samples; of all rows where there are fewer. They are valid during the call.
    Runs the samples through a float graph, as often as memory asks, and calls use() once for each of the n layers, in order. False after a diagnostic. */

@@ -83,14 +83,6 @@ static struct ig_graph *float_graph(const struct setting *s, struct ig_qconfig_m
 	return g;
 }
 
-static struct ig_graph *quantized(const struct ig_graph *flt, const struct ig_qconfig_map *map, const struct ig_stats *st, const struct ig_replay *r)
-{
-	struct ig_graph *g = ig_graph_clone(flt);
-	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map, .stats = st, .flt = flt, .replay = r};
-	assert_true(ig_pipeline_run(IG_HALF_QUANTIZE, g, &c, NULL));
-	return g;
-}
-
 /* Neighbours alike, so that errors can make up for each other; one input is always 0. */
 static void fill(float *x, int64_t samples, int64_t each)
 {
@@ -171,9 +163,9 @@ static void check(const struct setting *s)
 		assert_true(ig_calibrate(g, map, &src, st, diag));
 	back.run = run_backwards;
 	back.workers = 2;
-	struct ig_graph *nearest = quantized(g, map, st, &r);
+	struct ig_graph *nearest = quantized_with(g, map, st, &r);
 	map->recover[IG_RECOVER_GPTQ] = true;
-	struct ig_graph *better = quantized(g, map, st, &r), *again = quantized(g, map, st, &back);
+	struct ig_graph *better = quantized_with(g, map, st, &r), *again = quantized_with(g, map, st, &back);
 	double before = output_error(g, nearest, &a), after = output_error(g, better, &a);
 	if (!(after < 0.8 * before))
 		fail_msg("%s: squared error %g after, %g before", s->name, after, before);
@@ -223,9 +215,9 @@ static void test_identity(void **state)
 				x[(i * 5 + row) * 23 + i] = 3;
 		struct array_replay a = {.x = x, .each = 5 * 23};
 		const struct ig_replay r = replay_of(&a, 23);
-		struct ig_graph *nearest = quantized(g, map, NULL, &r);
+		struct ig_graph *nearest = quantized_with(g, map, NULL, &r);
 		map->recover[IG_RECOVER_GPTQ] = true;
-		struct ig_graph *same = quantized(g, map, NULL, &r);
+		struct ig_graph *same = quantized_with(g, map, NULL, &r);
 		assert_memory_equal(weights(nearest)->data, weights(same)->data, weights(same)->bytes);
 		ig_graph_free(nearest);
 		ig_graph_free(same);
@@ -234,9 +226,37 @@ static void test_identity(void **state)
 	}
 }
 
+/* Too many inputs for a matrix: a warning, and weights to nearest. */
+static void test_limit(void **state)
+{
+	(void)state;
+	static float x[2 * (IG_GRAM_MOST + 1)];
+	struct ig_qconfig_map *map = ig_qconfig_map_new();
+	struct ig_rule rule = {.kind = IG_RULE_DEFAULT, .config = *ig_qconfig_preset("default")};
+	rule.config.mode = IG_MODE_WEIGHT_ONLY;
+	ig_vec_push(&map->rules, rule);
+	struct ig_graph *g = ig_graph_new("m");
+	output(g, linear(g, "l", input(g, "x", SHAPE(1, IG_GRAM_MOST + 1)), 1));
+	struct ig_context c = {.diag = diag, .verify = true, .qconfig = map};
+	assert_true(ig_pipeline_run(IG_HALF_FLOAT, g, &c, NULL));
+	struct array_replay a = {.x = x, .each = IG_GRAM_MOST + 1};
+	const struct ig_replay r = replay_of(&a, 2);
+	int warnings = ig_diag_warnings(diag);
+	struct ig_graph *nearest = quantized_with(g, map, NULL, &r);
+	map->recover[IG_RECOVER_GPTQ] = true;
+	struct ig_graph *same = quantized_with(g, map, NULL, &r);
+	assert_memory_equal(weights(nearest)->data, weights(same)->data, weights(same)->bytes);
+	assert_int_equal(ig_diag_warnings(diag), warnings + 1);
+	assert_false(ig_gram_possible(g, layer(g, "l")));
+	ig_graph_free(nearest);
+	ig_graph_free(same);
+	ig_graph_free(g);
+	ig_qconfig_map_free(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_gram_linear), cmocka_unit_test(test_gram_windows), cmocka_unit_test(test_error),
-	                                   cmocka_unit_test(test_identity)};
+	                                   cmocka_unit_test(test_identity), cmocka_unit_test(test_limit)};
 	return cmocka_run_group_tests(tests, start, finish);
 }
